@@ -1,0 +1,21 @@
+/* What formulas may know of a device. Needs no OpenCL driver. */
+#ifndef KILN_FACTS_H
+#define KILN_FACTS_H
+
+#include "expr.h"
+
+typedef struct kiln_facts {
+    bool cpu;
+    int64_t compute_units;
+    int64_t local_mem;     /* bytes of __local a work-group may use */
+    int64_t max_workgroup; /* work-items in a group */
+    int64_t simd_width;    /* floats in a vector register: 4, 8 or 16; 1 on a GPU */
+} kiln_facts;
+
+/* A list as kiln_emit takes it: "gpu,local_mem=49152". */
+kiln_status kiln_facts_parse(const char *text, kiln_facts *facts);
+
+/* As names: CPU, COMPUTE_UNITS, LOCAL_MEM, MAX_WORKGROUP, SIMD. */
+kiln_status kiln_facts_bind(const kiln_facts *facts, kiln_env *env);
+
+#endif

@@ -1,0 +1,414 @@
+/* kiln: OpenCL C templates specialised at run time, built, cached and launched.
+ *
+ * A kernel is asked for by a spec, one line of text (the grammar is at kiln_create_kernel):
+ *
+ *     matmul_bias_gelu m=? n=28672 k=8192 dtype=bf16 approx=tanh tile_size=64
+ *
+ * or by a typed creator with a params struct. It is generated from a template, built once per
+ * device, kept in a disk cache, and launched on the caller's own queue with named arguments.
+ *
+ * Matrices are row-major. Storage is f32, f16 or bf16; arithmetic and sums are in f32; stores
+ * round to nearest even. The same inputs on the same device give the same bits.
+ *
+ * Errors: a function that can fail returns a kiln_status; kiln_last_error() then holds one
+ * sentence with the rule that was broken and its numbers. After a failure nothing was enqueued,
+ * nothing was leaked, and the outputs given by pointer are NULL or unchanged. kiln never exits,
+ * prints or asserts on its input.
+ *
+ * Threads: every function may be called by any number of threads at once, on the same context
+ * and on the same kernel; a kernel is built once, and other threads that ask for it wait.
+ * Releasing an object that another thread is still using is the caller's error.
+ */
+#ifndef KILN_H
+#define KILN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef CL_TARGET_OPENCL_VERSION
+#define CL_TARGET_OPENCL_VERSION 120
+#endif
+#include <CL/cl.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef KILN_API
+#if defined(__GNUC__)
+#define KILN_API __attribute__((visibility("default")))
+#else
+#define KILN_API
+#endif
+#endif
+
+/* ---- status ------------------------------------------------------------------------------ */
+
+typedef enum kiln_status {
+    KILN_OK = 0,
+    KILN_INVALID_ARGUMENT = -1, /* a null pointer, or a value no call accepts */
+    KILN_INVALID_SPEC = -2,     /* unknown kernel or parameter, value out of range, missing one */
+    KILN_UNSUPPORTED = -3,      /* the spec is right, but no variant of it fits this device */
+    KILN_INVALID_LAUNCH = -4,   /* launch arguments: unknown, missing, doubled, too small, ... */
+    KILN_NO_DEVICE = -5,        /* no OpenCL platform, or no device of that name */
+    KILN_BUILD_FAILED = -6,     /* the driver's compiler refused; the message holds its log */
+    KILN_TEMPLATE_ERROR = -7,   /* a template is wrong (a bug in kiln or in KILN_TEMPLATE_DIR) */
+    KILN_CACHE_MISS = -8,       /* KILN_CACHE=require and the binary is not in the cache */
+    KILN_OPENCL_ERROR = -9,     /* another OpenCL call failed; the message names it and its code */
+    KILN_OUT_OF_MEMORY = -10    /* host memory */
+} kiln_status;
+
+/* "KILN_OK", ...; "unknown status" for anything else. Static storage. */
+KILN_API const char *kiln_status_name(kiln_status status);
+
+/* The sentence of the calling thread's last failed call, "" if none failed yet. It belongs to
+ * kiln and holds until the same thread's next failed call. Never NULL. */
+KILN_API const char *kiln_last_error(void);
+
+/* "major.minor.patch" of the library in use. */
+KILN_API const char *kiln_version(void);
+
+/* Frees a string that a kiln call handed over (its comment says so). NULL is allowed. */
+KILN_API void kiln_free(void *memory);
+
+/* ---- context ----------------------------------------------------------------------------- */
+
+typedef struct kiln_context kiln_context;
+typedef struct kiln_kernel kiln_kernel;
+
+typedef enum kiln_log_level {
+    KILN_LOG_WARNING = 0,
+    KILN_LOG_INFO = 1,
+    KILN_LOG_DEBUG = 2
+} kiln_log_level;
+
+/* Gets warnings (a cache that cannot be written), what was built or loaded (info) and why a
+ * variant was passed over (debug). Called from any thread that calls kiln and from kiln's own
+ * cache writer; it may not call kiln. message holds until it returns. */
+typedef void (*kiln_log_fn)(void *user, kiln_log_level level, const char *message);
+
+typedef enum kiln_cache_mode {
+    KILN_CACHE_DEFAULT = 0,  /* as KILN_CACHE says (on, off, readonly, require); else on */
+    KILN_CACHE_ON = 1,       /* read and write */
+    KILN_CACHE_OFF = 2,      /* no disk access */
+    KILN_CACHE_READONLY = 3, /* read, never write */
+    KILN_CACHE_REQUIRE = 4   /* read only, and a miss is KILN_CACHE_MISS */
+} kiln_cache_mode;
+
+/* Zero-initialise, then set what is needed; pointers are only read during the call. */
+typedef struct kiln_context_params {
+    cl_context context;      /* the caller's, retained; needs device. NULL: kiln makes one */
+    cl_device_id device;     /* a device of context; without context: the device to use */
+    const char *device_name; /* without device: "cpu", "gpu", an index as `kiln devices` numbers
+                                them, or a part of the device's or platform's name. NULL:
+                                $KILN_DEVICE; that unset: the first GPU, else the first CPU */
+    kiln_cache_mode cache;
+    const char *cache_dir;    /* NULL: $KILN_CACHE_DIR, $XDG_CACHE_HOME/kiln, ~/.cache/kiln */
+    const char *template_dir; /* files here replace embedded templates of the same name, for
+                                 kernel developers. NULL: $KILN_TEMPLATE_DIR, if set */
+    kiln_log_fn log;          /* NULL: silence */
+    void *log_user;
+} kiln_context_params;
+
+/* params may be NULL (all defaults). *context is released with kiln_release_context. */
+KILN_API kiln_status kiln_create_context(const kiln_context_params *params, kiln_context **context);
+
+/* As kiln_flush_cache, then frees. Kernels of the context stay valid until they are released
+ * themselves. NULL is allowed. */
+KILN_API void kiln_release_context(kiln_context *context);
+
+/* Some drivers (PoCL) have a kernel's whole binary only after its first launch: kiln then writes it
+ * from a thread of its own, which can take seconds. This waits until the binaries of all launches
+ * that are over are in the cache; call it before timing anything. NULL is allowed. */
+KILN_API void kiln_flush_cache(kiln_context *context);
+
+/* The cl_context and device in use, for making queues and buffers. Not retained for the caller:
+ * they hold as long as the context does. NULL for NULL. */
+KILN_API cl_context kiln_context_cl(const kiln_context *context);
+KILN_API cl_device_id kiln_context_device(const kiln_context *context);
+
+/* ---- kernels ----------------------------------------------------------------------------- */
+
+/* The rows of the registry: how many, and their names in order (NULL past the end). */
+KILN_API size_t kiln_num_kernels(void);
+KILN_API const char *kiln_kernel_name(size_t index);
+
+/* Creates the kernel that spec asks for:
+ *
+ *     NAME dimension=VALUE ... option=VALUE ...
+ *
+ * separated by blanks, in any order. A dimension is an integer from 1 to 2147483647, or `?`: then
+ * it is an argument of each launch. dtype is f32 (default), f16 or bf16. Every kernel takes
+ * workgroup_size (0, or a multiple of 64 from 64 to 1024), the matmul family tile_size (0, 8, 16,
+ * 32, 64, 128), and every kernel variant=NAME to insist on one; 0 or absent lets kiln choose.
+ * `kiln show NAME` prints what a kernel takes.
+ *
+ * *kernel is released with kiln_release_kernel. Equal specs share one built kernel. */
+KILN_API kiln_status kiln_create_kernel(kiln_context *context, const char *spec,
+                                        kiln_kernel **kernel);
+
+/* Launches already enqueued are not disturbed. NULL is allowed. */
+KILN_API void kiln_release_kernel(kiln_kernel *kernel);
+
+typedef enum kiln_dtype {
+    KILN_DTYPE_DEFAULT = 0,
+    KILN_F32 = 1,
+    KILN_F16 = 2,  /* IEEE 754 binary16 */
+    KILN_BF16 = 3, /* upper half of a binary32, stored as a 16-bit integer */
+    KILN_I32 = 4   /* ids, targets, positions */
+} kiln_dtype;
+
+typedef enum kiln_cache_result {
+    KILN_COMPILED = 0,   /* the driver compiled it */
+    KILN_FROM_DISK = 1,  /* its binary came from the disk cache */
+    KILN_FROM_MEMORY = 2 /* this context had it already */
+} kiln_cache_result;
+
+/* Strings belong to the kernel and hold as long as it does. */
+typedef struct kiln_kernel_info {
+    const char *spec;        /* canonical: name, dimensions, dtype, options that are not default */
+    const char *name;        /* the row */
+    const char *variant;     /* the variant chosen */
+    const char *tuning;      /* its tuning values, "BM=64 BN=64 ..." */
+    kiln_cache_result cache; /* how the first creation of this spec got its binary */
+    double create_s;         /* seconds that creation took */
+    size_t num_args;         /* arguments of a launch, dimensions and scalars included */
+    size_t num_stages;       /* OpenCL kernels a launch enqueues */
+    size_t workgroup_size;   /* of the main stage */
+} kiln_kernel_info;
+
+KILN_API kiln_status kiln_get_kernel_info(const kiln_kernel *kernel, kiln_kernel_info *info);
+
+/* The generated OpenCL C of a stage (0 <= stage < num_stages), NULL past the end. Belongs to the
+ * kernel. */
+KILN_API const char *kiln_kernel_source(const kiln_kernel *kernel, size_t stage);
+
+/* ---- launch ------------------------------------------------------------------------------ */
+
+typedef enum kiln_arg_kind {
+    KILN_ARG_BUFFER = 0,
+    KILN_ARG_DIM = 1,   /* a launch-time dimension */
+    KILN_ARG_SCALAR = 2 /* a number of this step: learning rate, seed */
+} kiln_arg_kind;
+
+typedef struct kiln_arg {
+    const char *name;
+    kiln_arg_kind kind;
+    cl_mem buffer;
+    size_t offset;   /* bytes from the buffer's start, a multiple of the element's size */
+    int64_t integer; /* the dimension, or an integer scalar */
+    double real;     /* a real scalar */
+} kiln_arg;
+
+static inline kiln_arg kiln_buffer_at(const char *name, cl_mem buffer, size_t offset)
+{
+    kiln_arg arg = {name, KILN_ARG_BUFFER, buffer, offset, 0, 0.0};
+    return arg;
+}
+
+static inline kiln_arg kiln_buffer(const char *name, cl_mem buffer)
+{
+    return kiln_buffer_at(name, buffer, 0);
+}
+
+static inline kiln_arg kiln_dim(const char *name, int64_t value)
+{
+    kiln_arg arg = {name, KILN_ARG_DIM, NULL, 0, value, 0.0};
+    return arg;
+}
+
+/* value is stored as both: an integer scalar reads integer, a real one real. */
+static inline kiln_arg kiln_scalar(const char *name, double value)
+{
+    kiln_arg arg = {name, KILN_ARG_SCALAR, NULL, 0, (int64_t)value, value};
+    return arg;
+}
+
+static inline kiln_arg kiln_scalar_int(const char *name, int64_t value)
+{
+    kiln_arg arg = {name, KILN_ARG_SCALAR, NULL, 0, value, (double)value};
+    return arg;
+}
+
+/* Enqueues the kernel on queue, whose context must be the kernel's and whose device its device.
+ * args, in any order, are every argument of the kernel: buffers large enough for their extents
+ * behind the offset, and every dimension that the spec left to the launch. Buffers may not
+ * overlap where one is written, but for the pairs that KERNELS.md allows in place (y on x,
+ * residual on c). Works on in-order and out-of-order queues: the launch waits for wait_list (of
+ * num_wait events, NULL if 0), its stages for one another; event, if not NULL, gets an event that
+ * the caller releases. Returns as soon as it is enqueued; buffers are retained by OpenCL. */
+KILN_API kiln_status kiln_launch(kiln_kernel *kernel, cl_command_queue queue, const kiln_arg *args,
+                                 size_t num_args, cl_uint num_wait, const cl_event *wait_list,
+                                 cl_event *event);
+
+#define KILN_MAX_RANK 4
+
+/* One argument of a launch, as kiln_get_arg_info tells it. */
+typedef struct kiln_arg_info {
+    const char *name; /* belongs to the kernel */
+    kiln_arg_kind kind;
+    kiln_dtype dtype; /* of a buffer's elements */
+    int is_input;     /* a buffer that is read */
+    int is_output;    /* a buffer that is written */
+    size_t rank;      /* of a buffer: how many extents */
+    int64_t extents[KILN_MAX_RANK];
+    int64_t row_stride; /* elements from row to row: the last extent, or the leading dimension */
+    size_t bytes;       /* what a launch needs behind the offset */
+} kiln_arg_info;
+
+/* Argument index (0 <= index < num_args) under the launch-time dimensions given in dims; args of
+ * other kinds among them are passed over. KILN_INVALID_LAUNCH if a dimension is missing that a
+ * buffer's extent needs. */
+KILN_API kiln_status kiln_get_arg_info(const kiln_kernel *kernel, size_t index,
+                                       const kiln_arg *dims, size_t num_dims, kiln_arg_info *info);
+
+typedef struct kiln_cost {
+    double flops; /* multiply and add are two */
+    double bytes; /* every input read once, every output written once */
+} kiln_cost;
+
+/* What one launch costs under these launch-time dimensions (as above). */
+KILN_API kiln_status kiln_get_cost(const kiln_kernel *kernel, const kiln_arg *dims, size_t num_dims,
+                                   kiln_cost *cost);
+
+/* ---- generation without a device --------------------------------------------------------- */
+
+/* The OpenCL C that kiln would build for spec on a device of these facts, stages one behind the
+ * other, as a string that the caller frees with kiln_free. Needs no OpenCL driver. facts is a
+ * comma-separated list of name=value over a base of "cpu" or "gpu" (NULL: "gpu"):
+ *
+ *     gpu,local_mem=49152,max_workgroup=1024,compute_units=132,simd_width=1
+ */
+KILN_API kiln_status kiln_emit(const char *spec, const char *facts, char **source);
+
+/* ---- typed creation ---------------------------------------------------------------------- */
+
+/* A dimension given at each launch. */
+#define KILN_LAUNCH_TIME (-1)
+
+/* GELU's two forms, named as PyTorch names them; there is no default.
+ * Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv:1606.08415. */
+typedef enum kiln_approx {
+    KILN_APPROX_UNSET = 0,
+    KILN_APPROX_NONE = 1, /* x Phi(x), Phi by erf */
+    KILN_APPROX_TANH = 2  /* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+} kiln_approx;
+
+/* How b is stored: nn b[k,n], nt b[n,k] (PyTorch's Linear). */
+typedef enum kiln_layout {
+    KILN_LAYOUT_DEFAULT = 0,
+    KILN_LAYOUT_NN = 1,
+    KILN_LAYOUT_NT = 2
+} kiln_layout;
+
+/* Every params struct is zero-initialised and then filled; a field left at 0 takes its default.
+ * A dimension has none: it is 1 or more, or KILN_LAUNCH_TIME. */
+
+/* What every kernel takes. */
+typedef struct kiln_choice {
+    int64_t workgroup_size; /* 0, or a multiple of 64 from 64 to 1024 */
+    const char *variant;    /* NULL: the first that device and spec allow */
+} kiln_choice;
+
+/* matmul     c = a b     a[m,k] b[k,n] c[m,n]
+ * matmul_nt  c = a b^T   a[m,k] b[n,k] c[m,n]   (PyTorch's Linear; dX)
+ * matmul_tn  c = a^T b   a[k,m] b[k,n] c[m,n]   (dW) */
+typedef struct kiln_matmul_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    kiln_dtype out_dtype;  /* c's storage; default dtype */
+    int64_t accumulate;    /* 1: c += */
+    int64_t lda, ldb, ldc; /* row lengths in elements of a, b, c as stored; 0: no padding */
+    int64_t tile_size;     /* 0, 8, 16, 32, 64, 128 */
+    kiln_choice choice;
+} kiln_matmul_params;
+
+KILN_API kiln_status kiln_create_matmul_kernel(kiln_context *context,
+                                               const kiln_matmul_params *params,
+                                               kiln_kernel **kernel);
+KILN_API kiln_status kiln_create_matmul_nt_kernel(kiln_context *context,
+                                                  const kiln_matmul_params *params,
+                                                  kiln_kernel **kernel);
+KILN_API kiln_status kiln_create_matmul_tn_kernel(kiln_context *context,
+                                                  const kiln_matmul_params *params,
+                                                  kiln_kernel **kernel);
+
+/* c = a b for each of batch matrices that follow one another at rows x ld elements.
+ * a[batch,m,k], with trans_a a[batch,k,m]; b[batch,k,n], with trans_b b[batch,n,k]; c[batch,m,n] */
+typedef struct kiln_batched_matmul_params {
+    int64_t batch, m, n, k;
+    kiln_dtype dtype;
+    kiln_dtype out_dtype;
+    int64_t accumulate;
+    int64_t trans_a, trans_b;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_batched_matmul_params;
+
+KILN_API kiln_status kiln_create_batched_matmul_kernel(kiln_context *context,
+                                                       const kiln_batched_matmul_params *params,
+                                                       kiln_kernel **kernel);
+
+/* bias_add      y = x + bias       x[m,n] bias[n] y[m,n]       y may be x
+ * residual_add  y = x + residual   x[m,n] residual[m,n] y[m,n] y may be x */
+typedef struct kiln_elementwise_params {
+    int64_t m, n;
+    kiln_dtype dtype;
+    kiln_choice choice;
+} kiln_elementwise_params;
+
+KILN_API kiln_status kiln_create_bias_add_kernel(kiln_context *context,
+                                                 const kiln_elementwise_params *params,
+                                                 kiln_kernel **kernel);
+KILN_API kiln_status kiln_create_residual_add_kernel(kiln_context *context,
+                                                     const kiln_elementwise_params *params,
+                                                     kiln_kernel **kernel);
+
+/* y = gelu(x)   x[m,n] y[m,n]   y may be x */
+typedef struct kiln_gelu_params {
+    int64_t m, n;
+    kiln_dtype dtype;
+    kiln_approx approx;
+    kiln_choice choice;
+} kiln_gelu_params;
+
+KILN_API kiln_status kiln_create_gelu_kernel(kiln_context *context, const kiln_gelu_params *params,
+                                             kiln_kernel **kernel);
+
+/* c = gelu(a b + bias)   a[m,k] b[k,n] bias[n] c[m,n]; save_pre=1: also pre[m,n] = a b + bias,
+ * rounded to dtype, for the backward pass (c is computed from the unrounded). pre shares ldc. */
+typedef struct kiln_matmul_bias_gelu_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    kiln_approx approx;
+    kiln_layout layout;
+    int64_t save_pre;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_matmul_bias_gelu_params;
+
+KILN_API kiln_status kiln_create_matmul_bias_gelu_kernel(kiln_context *context,
+                                                         const kiln_matmul_bias_gelu_params *params,
+                                                         kiln_kernel **kernel);
+
+/* c = a b + bias + residual   a[m,k] b[k,n] bias[n] residual[m,n] c[m,n]; c may be residual,
+ * which shares ldc. */
+typedef struct kiln_matmul_bias_residual_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_matmul_bias_residual_params;
+
+KILN_API kiln_status kiln_create_matmul_bias_residual_kernel(
+    kiln_context *context, const kiln_matmul_bias_residual_params *params, kiln_kernel **kernel);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,24 @@
+/* The ops: what a prologue or epilogue can do with a value. */
+#include "registry.h"
+
+const kiln_op kiln_ops[] = {
+    {.name = "accumulate", .file = "op/accumulate.cl", .flops = "1"},
+    {.name = "bias",
+     .file = "op/bias.cl",
+     .tensors = {{"bias", KILN_IN, "n", .dtype = "dtype"}},
+     .flops = "1"},
+    {.name = "residual",
+     .file = "op/residual.cl",
+     .tensors = {{"residual", KILN_IN, "m, n", .stride = "ldc", .dtype = "dtype"}},
+     .flops = "1"},
+    /* The elementary functions are counted as the operations of their formulas: tanh and erf as
+     * one each, like a division. */
+    {.name = "gelu",
+     .file = "op/gelu.cl",
+     .helper = "gelu.cl",
+     .tensors = {{"pre", KILN_OUT, "m, n", .stride = "ldc", .dtype = "dtype",
+                  .when = "defined(save_pre) && save_pre"}},
+     .flops = "approx == 'tanh' ? 8 : 5"},
+    {.name = "store", .file = "op/store.cl", .flops = "0"},
+};
+const size_t kiln_num_ops = sizeof kiln_ops / sizeof *kiln_ops;

@@ -1,0 +1,35 @@
+/* Programs: built from source or from the disk cache, and kept there. */
+#ifndef KILN_PROGRAM_H
+#define KILN_PROGRAM_H
+
+#include "context.h"
+
+typedef struct kiln_program {
+    cl_program program;
+    cl_kernel kernel;
+    char *identity; /* under which its binary is kept, while that is still to be done; else NULL */
+    bool from_disk;
+} kiln_program;
+
+/* The build options of every program. */
+extern const char kiln_build_options[];
+
+/* Builds source and creates its kernel entry: from the cache if its binary is there. Where the
+ * driver's binary is whole at once it is kept at once; else after a run (kiln_program_ran). */
+kiln_status kiln_program_build(kiln_context *context, const char *source, const char *entry,
+                               kiln_program *program);
+void kiln_program_free(kiln_program *program);
+
+/* event is of a launch of the program: once it is over the binary will be kept, by a thread of the
+ * context. Does nothing if the binary is kept already. */
+void kiln_program_ran(kiln_context *context, kiln_program *program, cl_event event);
+
+/* The thread behind kiln_program_ran; made with the context. NULL when memory ran out. */
+struct kiln_saver *kiln_saver_create(kiln_context *context);
+
+/* Waits until every binary whose launch is over is written; launches still under way are not waited
+ * for. */
+void kiln_saver_flush(struct kiln_saver *saver);
+void kiln_saver_free(struct kiln_saver *saver);
+
+#endif

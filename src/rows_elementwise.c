@@ -1,0 +1,67 @@
+/* Rows that work on one element at a time, over the elementwise templates. */
+#include "registry.h"
+
+static const kiln_variant simt = {
+    .name = "simt",
+    .about = "a work-item takes elements a group apart",
+    .tune = {{"WG", {256, 64, 128, 192, 320, 384, 448, 512}}, {"PER_ITEM", {8, 4, 16}}},
+    .presets = {"WG=workgroup_size?workgroup_size:min(256,MAX_WORKGROUP) PER_ITEM=8"},
+    .require = {{"workgroup_size == 0 || WG == workgroup_size",
+                 "workgroup_size=${workgroup_size}: this variant has no such group"},
+                {"WG <= MAX_WORKGROUP",
+                 "a group of ${WG} work-items is over the device's ${MAX_WORKGROUP}"}},
+    .lets = {{"BLOCK", "WG*PER_ITEM"}},
+    .widths = {"1"},
+    .stages = {{.file = "elementwise_simt.cl",
+                .groups = "ceildiv(count,BLOCK)",
+                .workgroup = "WG"}},
+};
+
+static const kiln_variant vector = {
+    .name = "vector",
+    .about = "CPU: a work-item takes a block of elements by explicit vectors",
+    .allow = {{"CPU", "the device is no CPU"}},
+    .tune = {{"W", {16, 8, 4}}, {"BLOCK", {16384, 4096, 65536}}},
+    .presets = {"W=16 BLOCK=16384"},
+    .widths = {"W"},
+    .fixed_workgroup = true,
+    .stages = {{.file = "elementwise_vector.cl",
+                .groups = "ceildiv(count,BLOCK)",
+                .workgroup = "1"}},
+};
+
+/* LENGTH: of the runs within which an op may count columns. */
+#define ELEMENTWISE(length)                                                                        \
+    .family = "elementwise", .dims = {"m", "n"},                                                   \
+    .lets = {{"count", "m*n"}, {"run", length}, {"ldc", "n"}}, .epilogue_count = "m*n",            \
+    .flops = "0", .variants = {&vector, &simt}
+
+#define X_Y(alias)                                                                                 \
+    {"x", KILN_IN, "m, n", .dtype = "dtype"},                                                      \
+    {                                                                                              \
+        "y", KILN_OUT, "m, n", .dtype = "dtype", .may_be = alias                                   \
+    }
+
+const kiln_row kiln_elementwise_rows[] = {
+    {.name = "bias_add",
+     .summary = "y = x + bias",
+     .tensors = {X_Y("x")},
+     .epilogue = {{"bias"}, {"store"}},
+     ELEMENTWISE("n")},
+    {.name = "residual_add",
+     .summary = "y = x + residual",
+     .tensors = {X_Y("x residual")},
+     .epilogue = {{"residual"}, {"store"}},
+     ELEMENTWISE("count")},
+    {.name = "gelu",
+     .summary = "y = gelu(x)",
+     .options = {{.name = "approx",
+                  .type = KILN_OPTION_CHOICE,
+                  .choices = "none|tanh",
+                  .about = "none: by erf; tanh: the approximation"}},
+     .tensors = {X_Y("x")},
+     .epilogue = {{"gelu"}, {"store"}},
+     ELEMENTWISE("count")},
+};
+const size_t kiln_num_elementwise_rows =
+    sizeof kiln_elementwise_rows / sizeof *kiln_elementwise_rows;

@@ -1,0 +1,100 @@
+@# Loads and stores of ${W} elements at p[i], for every storage type in use, to and from f32. The
+@# _part forms touch the first `count` elements only, 0 < count < W.
+@if W == 1
+typedef float vec1;
+@else
+typedef float${W} vec${W};
+@end
+@let N W == 1 ? '' : W
+
+@if use_f32
+@if W == 1
+static vec1 load1_f32(__global const float *p, ulong i)
+{
+    return p[i];
+}
+
+static void store1_f32(vec1 v, __global float *p, ulong i)
+{
+    p[i] = v;
+}
+@else
+static vec${W} load${W}_f32(__global const float *p, ulong i)
+{
+    return vload${W}(0, p + i);
+}
+
+static void store${W}_f32(vec${W} v, __global float *p, ulong i)
+{
+    vstore${W}(v, 0, p + i);
+}
+@end
+@end
+@if use_f16
+static vec${W} load${W}_f16(__global const half *p, ulong i)
+{
+    return vload_half${N}(0, p + i);
+}
+
+static void store${W}_f16(vec${W} v, __global half *p, ulong i)
+{
+    vstore_half${N}_rte(v, 0, p + i);
+}
+@end
+@if use_bf16
+/* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
+static ushort${N} to_bf16_${W}(vec${W} v)
+{
+    const uint${N} bits = as_uint${N}(v);
+    const uint${N} rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    const uint${N} quiet = (bits >> 16) | 0x40u;
+    return convert_ushort${N}(select(rounded, quiet, isnan(v)));
+}
+
+@if W == 1
+static vec1 load1_bf16(__global const ushort *p, ulong i)
+{
+    return as_float((uint)p[i] << 16);
+}
+
+static void store1_bf16(vec1 v, __global ushort *p, ulong i)
+{
+    p[i] = to_bf16_1(v);
+}
+@else
+static vec${W} load${W}_bf16(__global const ushort *p, ulong i)
+{
+    return as_float${W}(convert_uint${W}(vload${W}(0, p + i)) << 16);
+}
+
+static void store${W}_bf16(vec${W} v, __global ushort *p, ulong i)
+{
+    vstore${W}(to_bf16_${W}(v), 0, p + i);
+}
+@end
+@end
+@if W > 1
+@for d 3
+@let D d == 0 ? 'f32' : d == 1 ? 'f16' : 'bf16'
+@if d == 0 && use_f32 || d == 1 && use_f16 || d == 2 && use_bf16
+@let T d == 0 ? 'float' : d == 1 ? 'half' : 'ushort'
+
+static vec${W} load${W}_${D}_part(__global const ${T} *p, ulong i, int count)
+{
+    float lanes[${W}];
+    for (int l = 0; l < ${W}; l++)
+        lanes[l] = l < count ? load1_${D}(p, i + l) : 0.0f;
+    return vload${W}(0, lanes);
+}
+
+static void store${W}_${D}_part(vec${W} v, __global ${T} *p, ulong i, int count)
+{
+    float lanes[${W}];
+    vstore${W}(v, 0, lanes);
+    for (int l = 0; l < count; l++)
+        store1_${D}(lanes[l], p, i + l);
+}
+@end
+@end
+@end
+

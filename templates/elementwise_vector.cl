@@ -1,0 +1,27 @@
+/* y[e] = ops(x[e]) over the elements e = 0 .. count-1 of a row-major matrix.
+ *
+ * A work-item takes ${BLOCK} elements, ${W} at a time. An op that needs its column (bias) sees
+ * runs of one row; the others see all elements as one run.
+ */
+${signature}
+{
+${offsets}
+    const ulong length = ${run};
+    ulong e = (ulong)get_group_id(0) * ${BLOCK};
+    const ulong stop = min(e + ${BLOCK}, (ulong)${count});
+    while (e < stop) {
+        const ulong col0 = e % length;
+        const ulong run = min(length - col0, stop - e);
+        ulong i = 0;
+        for (; i + ${W} <= run; i += ${W}) {
+            vec${W} v = load${W}_${dtype}(x, e + i);
+@apply epilogue v=v col=col0 + i at=e + i w=${W} part= count=
+        }
+        const int left = (int)(run - i);
+        if (left > 0) {
+            vec${W} v = load${W}_${dtype}_part(x, e + i, left);
+@apply epilogue v=v col=col0 + i at=e + i w=${W} part=_part count=, left
+        }
+        e += run;
+    }
+}

@@ -1,0 +1,243 @@
+/* c = a b on a CPU, with a stored ${trans_a ? 'transposed, a[k,m],' : 'a[m,k]'} and b ${trans_b ? 'transposed, b[n,k]' : 'b[k,n]'}.
+ *
+ * One work-item computes a macro-tile of c: a strip of rows, ${NC} columns. In steps of ${KB}
+ * along k it packs its columns of b, then, ${MC} rows at a time, its rows of a, into local
+ * memory, as f32; then the register tile of ${MR} rows x ${NV} vectors of ${W} runs over the block:
+ *
+ *       bs [n/${NR}][k][${NR}]      panels of ${NR} columns, k outermost inside a panel
+ *       as [m/${MR}]${trans_a ? '[k]' : '[k/16]'}[${MR}]${trans_a ? '' : '[16]'}   panels of ${MR} rows${trans_a ? ', k outermost inside a panel' : ', copied in runs of 16, not transposed'}
+ *
+ * so that every load of the inner loop is at a constant offset from two moving pointers. Rows,
+ * columns and steps of k outside the matrices are packed as zeros.
+ * Between steps along k the sums wait in local memory, as f32.
+ */
+@# The structure is Goto and van de Geijn's, "Anatomy of high-performance matrix multiplication",
+@# ACM TOMS 34(3), 2008: the block of a is meant for L2, the panel of b for L1.
+
+@if trans_b && NR % 16 == 0
+/* Element (i, j) moves to (j, i): four perfect shuffles of the 256 elements. */
+static void transpose16(vec16 *t)
+{
+    vec16 s[16];
+    #pragma unroll
+    for (int round = 0; round < 4; round++) {
+        #pragma unroll
+        for (int i = 0; i < 8; i++) {
+            s[i] = (vec16)(t[2 * i].even, t[2 * i + 1].even);
+            s[i + 8] = (vec16)(t[2 * i].odd, t[2 * i + 1].odd);
+        }
+        #pragma unroll
+        for (int i = 0; i < 16; i++)
+            t[i] = s[i];
+    }
+}
+
+@end
+${signature}
+{
+${offsets}
+    __local float as[${MC*KB}] __attribute__((aligned(64)));
+    __local float bs[${NC*KB}] __attribute__((aligned(64)));
+@if SUMS
+    __local float sums[${MS*NC}] __attribute__((aligned(64)));
+@end
+    const ulong tiles_n = ${TILES_N};
+    const ulong tiles = ${TILES};
+    const ulong tile = get_group_id(0) % tiles;
+    const ulong matrix = get_group_id(0) / tiles;
+    const long m0 = (long)(tile / tiles_n) * ${STRIP};
+    const long n0 = (long)(tile % tiles_n) * ${NC};
+    const int rows = (int)min((long)${STRIP}, ${m} - m0);
+    const int cols = (int)min((long)${NC}, ${n} - n0);
+    a += matrix * ${trans_a ? k : m} * ${lda};
+    b += matrix * ${trans_b ? n : k} * ${ldb};
+    const ulong c0 = matrix * ${m} * ${ldc};
+
+    for (long k0 = 0; k0 < ${k}; k0 += ${KB}) {
+        const int kc = (int)min((long)${KB}, ${k} - k0);
+        const int kp = (kc + 15) / 16 * 16;
+@if SUMS
+        const int first = k0 == 0, last = k0 + ${KB} >= ${k};
+@end
+
+        /* Pack b. */
+@if !trans_b
+        for (int l = 0; l < kp; l++) {
+            for (int j = 0; j < cols; j += ${NR}) {
+                __local float *to = bs + j * kp + l * ${NR};
+                const ulong from = (ulong)(k0 + l) * ${ldb} + n0 + j;
+                if (l < kc && j + ${NR} <= cols) {
+                    #pragma unroll
+                    for (int v = 0; v < ${NV}; v++)
+                        vstore${W}(load${W}_${dtype}(b, from + v * ${W}), v, to);
+                } else {
+                    for (int e = 0; e < ${NR}; e++)
+                        to[e] = l < kc && j + e < cols ? load1_${dtype}(b, from + e) : 0.0f;
+                }
+            }
+        }
+@elif NR % 16 == 0
+        for (int j = 0; j < cols; j += ${NR}) {
+            for (int l = 0; l < kp; l += 16) {
+                for (int g = 0; g < ${NR}; g += 16) {
+                    vec16 t[16];
+                    const ulong from = (ulong)(n0 + j + g) * ${ldb} + k0 + l;
+                    if (l + 16 <= kc && j + g + 16 <= cols) {
+                        #pragma unroll
+                        for (int e = 0; e < 16; e++)
+                            t[e] = load16_${dtype}(b, from + (ulong)e * ${ldb});
+                    } else {
+                        #pragma unroll
+                        for (int e = 0; e < 16; e++) {
+                            t[e] = (vec16)(0.0f);
+                            if (j + g + e < cols) {
+                                if (l + 16 <= kc)
+                                    t[e] = load16_${dtype}(b, from + (ulong)e * ${ldb});
+                                else
+                                    t[e] = load16_${dtype}_part(b, from + (ulong)e * ${ldb}, kc - l);
+                            }
+                        }
+                    }
+                    transpose16(t);
+                    #pragma unroll
+                    for (int e = 0; e < 16; e++)
+                        vstore16(t[e], 0, bs + j * kp + (l + e) * ${NR} + g);
+                }
+            }
+        }
+@else
+        for (int j = 0; j < cols; j += ${NR})
+            for (int e = 0; e < ${NR}; e++)
+                for (int l = 0; l < kp; l++)
+                    bs[j * kp + l * ${NR} + e] =
+                        l < kc && j + e < cols
+                            ? load1_${dtype}(b, (ulong)(n0 + j + e) * ${ldb} + k0 + l)
+                            : 0.0f;
+@end
+
+        for (int i0 = 0; i0 < rows; i0 += ${MC}) {
+            const int block = min(${MC}, rows - i0);
+
+            /* Pack a. */
+@if trans_a
+            for (int l = 0; l < kp; l++) {
+                for (int i = 0; i < block; i += ${MR}) {
+                    __local float *to = as + i * kp + l * ${MR};
+                    const ulong from = (ulong)(k0 + l) * ${lda} + m0 + i0 + i;
+                    if (l < kc && i + ${MR} <= block) {
+                        #pragma unroll
+                        for (int r = 0; r < ${MR}; r++)
+                            to[r] = load1_${dtype}(a, from + r);
+                    } else {
+                        for (int r = 0; r < ${MR}; r++)
+                            to[r] = l < kc && i + r < block ? load1_${dtype}(a, from + r) : 0.0f;
+                    }
+                }
+            }
+@else
+            for (int i = 0; i < block; i += ${MR}) {
+                __local float *to = as + i * kp;
+                for (int l = 0; l < kp; l += 16) {
+                    #pragma unroll
+                    for (int r = 0; r < ${MR}; r++) {
+                        vec16 v = (vec16)(0.0f);
+                        if (i + r < block) {
+                            const long row = m0 + i0 + i + r, col = k0 + l;
+                            const ulong from = (ulong)row * ${lda} + col;
+                            if (l + 16 <= kc) {
+                                v = load16_${dtype}(a, from);
+@apply prologue v=v row=row col=col w=16 part= count=
+                            } else {
+                                const int left = kc - l;
+                                v = load16_${dtype}_part(a, from, left);
+@apply prologue v=v row=row col=col w=16 part=_part count=, left
+                            }
+                        }
+                        vstore16(v, r, to);
+                    }
+                    to += ${MR*16};
+                }
+            }
+@end
+            /* Multiply. */
+            for (int j = 0; j < cols; j += ${NR}) {
+                for (int i = 0; i < block; i += ${MR}) {
+                    __local const float *ap = as + i * kp;
+                    __local const float *bp = bs + j * kp;
+                    vec${W} sum[${MR}][${NV}];
+                    #pragma unroll
+                    for (int r = 0; r < ${MR}; r++)
+                        #pragma unroll
+                        for (int v = 0; v < ${NV}; v++)
+                            sum[r][v] = (vec${W})(0.0f);
+                    for (int l = 0; l < kp; l += 16) {
+                        #pragma unroll
+                        for (int u = 0; u < 16; u++) {
+                            vec${W} row[${NV}];
+                            #pragma unroll
+                            for (int v = 0; v < ${NV}; v++)
+                                row[v] = vload${W}(u * ${NV} + v, bp);
+                            #pragma unroll
+                            for (int r = 0; r < ${MR}; r++) {
+@if trans_a
+                                const vec${W} x = (vec${W})(ap[u * ${MR} + r]);
+@else
+                                const vec${W} x = (vec${W})(ap[r * 16 + u]);
+@end
+                                #pragma unroll
+                                for (int v = 0; v < ${NV}; v++)
+                                    sum[r][v] = fma(x, row[v], sum[r][v]);
+                            }
+                        }
+                        ap += ${MR*16};
+                        bp += ${NR*16};
+                    }
+@if SUMS
+                    __local float *kept = sums + (i0 + i) * ${NC} + j * ${MR};
+                    if (!first) {
+                        #pragma unroll
+                        for (int r = 0; r < ${MR}; r++)
+                            #pragma unroll
+                            for (int v = 0; v < ${NV}; v++)
+                                sum[r][v] += vload${W}(r * ${NV} + v, kept);
+                    }
+                    if (!last) {
+                        #pragma unroll
+                        for (int r = 0; r < ${MR}; r++)
+                            #pragma unroll
+                            for (int v = 0; v < ${NV}; v++)
+                                vstore${W}(sum[r][v], r * ${NV} + v, kept);
+                        continue;
+                    }
+@end
+                    const long row0 = m0 + i0 + i, col0 = n0 + j;
+                    const ulong at0 = c0 + (ulong)row0 * ${ldc} + col0;
+                    if (i + ${MR} <= block && j + ${NR} <= cols) {
+                        #pragma unroll
+                        for (int r = 0; r < ${MR}; r++) {
+                            #pragma unroll
+                            for (int v = 0; v < ${NV}; v++) {
+                                const ulong at = at0 + (ulong)r * ${ldc} + v * ${W};
+@apply epilogue v=sum[r][v] row=(row0 + r) col=(col0 + v * ${W}) at=at w=${W} part= count=
+                            }
+                        }
+                    } else {
+                        #pragma unroll
+                        for (int r = 0; r < ${MR}; r++) {
+                            #pragma unroll
+                            for (int v = 0; v < ${NV}; v++) {
+                                const ulong at = at0 + (ulong)r * ${ldc} + v * ${W};
+                                const int left = cols - j - v * ${W};
+                                if (i + r < block && left >= ${W}) {
+@apply epilogue v=sum[r][v] row=(row0 + r) col=(col0 + v * ${W}) at=at w=${W} part= count=
+                                } else if (i + r < block && left > 0) {
+@apply epilogue v=sum[r][v] row=(row0 + r) col=(col0 + v * ${W}) at=at w=${W} part=_part count=, left
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+${v} += load${w}_${dst_dtype}${part}(${dst}, ${at}${count});

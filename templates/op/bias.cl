@@ -1,0 +1,1 @@
+${v} += load${w}_${bias_dtype}${part}(${bias}, ${col}${count});

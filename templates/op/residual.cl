@@ -1,0 +1,1 @@
+${v} += load${w}_${residual_dtype}${part}(${residual}, ${at}${count});

@@ -1,0 +1,1 @@
+store${w}_${dst_dtype}${part}(${v}, ${dst}, ${at}${count});
