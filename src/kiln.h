@@ -159,9 +159,8 @@ typedef enum kiln_dtype {
 } kiln_dtype;
 
 typedef enum kiln_cache_result {
-    KILN_COMPILED = 0,   /* the driver compiled it */
-    KILN_FROM_DISK = 1,  /* its binary came from the disk cache */
-    KILN_FROM_MEMORY = 2 /* this context had it already */
+    KILN_COMPILED = 0, /* the driver compiled it */
+    KILN_FROM_DISK = 1 /* its binary came from the disk cache */
 } kiln_cache_result;
 
 /* Strings belong to the kernel and hold as long as it does. */
