@@ -37,6 +37,9 @@ void kiln_cache_close(kiln_cache *cache);
 kiln_cache_mode kiln_cache_get_mode(const kiln_cache *cache);
 const char *kiln_cache_dir(const kiln_cache *cache);
 
+/* Entries least recently used go when they are more than these bytes. */
+uint64_t kiln_cache_max_bytes(const kiln_cache *cache);
+
 /* The payload kept under identity (identity_length bytes, any bytes), in a buffer the caller frees
  * with free(), else NULL and false. A hit marks the entry as used now (to the minute), unless the
  * cache is only read. */

@@ -137,7 +137,7 @@ static kiln_value symbolic(parser *p, const char *op, kiln_value a, kiln_value b
     const char *y = operand_text(&b, right, sizeof right);
     kiln_text text = {0};
     if (isalpha((unsigned char)*op))
-        kiln_text_addf(&text, "%s(%s, %s)", op, x, y);
+        kiln_text_addf(&text, "%s((long)%s, (long)%s)", op, x, y); /* not of int and long */
     else
         kiln_text_addf(&text, "(%s %s %s)", x, op, y);
     const char *kept = text.failed ? NULL : kiln_env_keep(p->env, text.data);

@@ -9,7 +9,7 @@ const char kiln_build_options[] = "-cl-std=CL1.2";
 /* Raised when programs are built or kept in another way. */
 #define IDENTITY_FORMAT 1
 
-static char *make_identity(const kiln_context *context, const char *source, const char *entry)
+char *kiln_program_identity(const kiln_context *context, const char *source, const char *entry)
 {
     kiln_text text = {0};
     kiln_text_addf(&text, "format: %d\n%soptions: %s\nentry: %s\n\n", IDENTITY_FORMAT,
@@ -111,7 +111,7 @@ kiln_status kiln_program_build(kiln_context *context, const char *source, const 
 {
     memset(program, 0, sizeof *program);
     kiln_cache_mode mode = kiln_cache_get_mode(context->cache);
-    program->identity = make_identity(context, source, entry);
+    program->identity = kiln_program_identity(context, source, entry);
     if (!program->identity)
         return kiln_fail_memory();
     bool loaded = load_program(context, entry, program);

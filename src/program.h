@@ -20,6 +20,10 @@ kiln_status kiln_program_build(kiln_context *context, const char *source, const 
                                kiln_program *program);
 void kiln_program_free(kiln_program *program);
 
+/* The identity under which the binary of source is kept. The caller frees it; NULL when memory ran
+ * out. */
+char *kiln_program_identity(const kiln_context *context, const char *source, const char *entry);
+
 /* event is of a launch of the program: once it is over the binary will be kept, by a thread of the
  * context. Does nothing if the binary is kept already. */
 void kiln_program_ran(kiln_context *context, kiln_program *program, cl_event event);

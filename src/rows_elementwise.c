@@ -46,12 +46,12 @@ const kiln_row kiln_elementwise_rows[] = {
     {.name = "bias_add",
      .summary = "y = x + bias",
      .tensors = {X_Y("x")},
-     .epilogue = {{"bias"}, {"store"}},
+     .epilogue = {{.op = "bias"}, {.op = "store"}},
      ELEMENTWISE("n")},
     {.name = "residual_add",
      .summary = "y = x + residual",
      .tensors = {X_Y("x residual")},
-     .epilogue = {{"residual"}, {"store"}},
+     .epilogue = {{.op = "residual"}, {.op = "store"}},
      ELEMENTWISE("count")},
     {.name = "gelu",
      .summary = "y = gelu(x)",
@@ -60,7 +60,7 @@ const kiln_row kiln_elementwise_rows[] = {
                   .choices = "none|tanh",
                   .about = "none: by erf; tanh: the approximation"}},
      .tensors = {X_Y("x")},
-     .epilogue = {{"gelu"}, {"store"}},
+     .epilogue = {{.op = "gelu"}, {.op = "store"}},
      ELEMENTWISE("count")},
 };
 const size_t kiln_num_elementwise_rows =

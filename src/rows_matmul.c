@@ -170,8 +170,8 @@ static const kiln_variant vector = {
 
 #define PLAIN_PRODUCT                                                                              \
     .family = "matmul", .dims = {"m", "n", "k"}, .options = {PRODUCT_OPTIONS},                     \
-    .tensors = {A(""), B(""), C("", NULL)}, .epilogue = {{"accumulate", "accumulate"}, {"store"}}, \
-    PRODUCT
+    .tensors = {A(""), B(""), C("", NULL)},                                                        \
+    .epilogue = {{"accumulate", "accumulate"}, {.op = "store"}}, PRODUCT
 
 #define FUSED_LETS                                                                                 \
     {                                                                                              \
@@ -201,7 +201,7 @@ const kiln_row kiln_matmul_rows[] = {
                  FLAG_OPTION("trans_b", "1: b[batch,n,k]"), PRODUCT_OPTIONS},
      .lets = {STORED},
      .tensors = {A("batch, "), B("batch, "), C("batch, ", NULL)},
-     .epilogue = {{"accumulate", "accumulate"}, {"store"}},
+     .epilogue = {{"accumulate", "accumulate"}, {.op = "store"}},
      PRODUCT},
     {.name = "matmul_bias_gelu",
      .family = "matmul",
@@ -213,7 +213,7 @@ const kiln_row kiln_matmul_rows[] = {
                  TILE_OPTION},
      .lets = FUSED_LETS,
      .tensors = {A(""), B(""), C("", NULL)},
-     .epilogue = {{"bias"}, {"gelu"}, {"store"}},
+     .epilogue = {{.op = "bias"}, {.op = "gelu"}, {.op = "store"}},
      PRODUCT},
     {.name = "matmul_bias_residual",
      .family = "matmul",
@@ -223,7 +223,7 @@ const kiln_row kiln_matmul_rows[] = {
      .options = {LAYOUT_OPTION, LD_OPTIONS, TILE_OPTION},
      .lets = FUSED_LETS,
      .tensors = {A(""), B(""), C("", "residual")},
-     .epilogue = {{"bias"}, {"residual"}, {"store"}},
+     .epilogue = {{.op = "bias"}, {.op = "residual"}, {.op = "store"}},
      PRODUCT},
 };
 const size_t kiln_num_matmul_rows = sizeof kiln_matmul_rows / sizeof *kiln_matmul_rows;

@@ -1,0 +1,297 @@
+/* A kernel with a queue, buffers and dimensions: what build and bench launch. */
+#include "cli.h"
+#include "device.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+double cli_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* ---- dimensions -------------------------------------------------------------------------- */
+
+static bool is_open(const kiln_spec *spec, const char *name)
+{
+    int dim = kiln_row_dim(spec->row, name);
+    return dim >= 0 && spec->dims[dim] == KILN_LAUNCH_TIME;
+}
+
+int cli_set_dims(const cli_options *options, const kiln_spec *spec, int64_t fallback,
+                 kiln_arg *dims, size_t *num_dims)
+{
+    *num_dims = 0;
+    for (size_t i = 0; i < spec->num_dims; i++) {
+        if (spec->dims[i] != KILN_LAUNCH_TIME)
+            continue;
+        const char *name = spec->row->dims[i];
+        int64_t value = fallback;
+        for (size_t d = 0; d < options->num_dims; d++)
+            if (strcmp(options->dims[d].name, name) == 0)
+                value = options->dims[d].integer;
+        if (value == 0) {
+            cli_error("%s: %s=? leaves %s open; --dim %s=N sets it", spec->text, name, name, name);
+            return CLI_REFUSED;
+        }
+        dims[(*num_dims)++] = kiln_dim(name, value);
+    }
+    return CLI_DONE;
+}
+
+int cli_check_dims(const cli_options *options, const kiln_spec *specs, size_t num_specs)
+{
+    for (size_t d = 0; d < options->num_dims; d++) {
+        const char *name = options->dims[d].name;
+        bool used = false;
+        for (size_t i = 0; i < num_specs; i++)
+            used = used || is_open(&specs[i], name);
+        if (!used) {
+            cli_error("--dim %s: %s leaves no dimension %s open (%s=? does)", name,
+                      num_specs == 1 ? specs[0].text : "no spec", name, name);
+            return CLI_REFUSED;
+        }
+    }
+    return CLI_DONE;
+}
+
+/* ---- contents ---------------------------------------------------------------------------- */
+
+/* Numbers repeat after so many, which no kernel's speed depends on. A prime, so that rows of
+ * powers of two differ. */
+#define PATTERN 65521
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+/* Like N(0,1), by Box and Muller. */
+static float next_normal(uint64_t *state)
+{
+    double u = ((double)(next_random(state) >> 11) + 1) * 0x1p-53;
+    double v = (double)(next_random(state) >> 11) * 0x1p-53;
+    return (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
+}
+
+static uint16_t to_half(float value)
+{
+    uint32_t bits, sign;
+    memcpy(&bits, &value, sizeof bits);
+    sign = bits >> 16 & 0x8000;
+    bits &= 0x7FFFFFFF;
+    if (bits < 0x38800000) /* too small for a normal half */
+        return (uint16_t)sign;
+    bits -= 112u << 23;
+    return (uint16_t)(sign | (bits + 0xFFF + (bits >> 13 & 1)) >> 13);
+}
+
+static uint16_t to_bfloat(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+}
+
+/* Ids and positions stay below this. */
+static int64_t id_limit(const kiln_kernel *kernel, const cli_launch *launch)
+{
+    int vocab = kiln_row_dim(kernel->spec.row, "vocab");
+    if (vocab < 0)
+        return 2048;
+    for (size_t i = 0; i < launch->num_dims; i++)
+        if (strcmp(launch->args[i].name, "vocab") == 0)
+            return launch->args[i].integer;
+    return kernel->spec.dims[vocab];
+}
+
+static void fill_pattern(void *pattern, kiln_dtype dtype, int64_t limit)
+{
+    uint64_t state = UINT64_C(0x9E3779B97F4A7C15);
+    for (size_t i = 0; i < PATTERN; i++) {
+        if (dtype == KILN_F32)
+            ((float *)pattern)[i] = next_normal(&state);
+        else if (dtype == KILN_F16)
+            ((uint16_t *)pattern)[i] = to_half(next_normal(&state));
+        else if (dtype == KILN_BF16)
+            ((uint16_t *)pattern)[i] = to_bfloat(next_normal(&state));
+        else
+            ((int32_t *)pattern)[i] = (int32_t)(next_random(&state) % (uint64_t)limit);
+    }
+}
+
+static cl_int write_pattern(const cli_launch *launch, cl_mem buffer, const kiln_arg_info *info)
+{
+    /* Several periods at a time. */
+    size_t period = PATTERN * kiln_dtype_size(info->dtype), repeats = 64;
+    if (info->bytes < period * repeats)
+        repeats = info->bytes / period + 1;
+    char *pattern = cli_need(malloc(period * repeats));
+    fill_pattern(pattern, info->dtype, id_limit(launch->kernel, launch));
+    for (size_t i = 1; i < repeats; i++)
+        memcpy(pattern + i * period, pattern, period);
+    cl_int code = CL_SUCCESS;
+    for (size_t at = 0; at < info->bytes && code == CL_SUCCESS; at += period * repeats) {
+        size_t rest = info->bytes - at, part = rest < period * repeats ? rest : period * repeats;
+        code =
+            clEnqueueWriteBuffer(launch->queue, buffer, CL_TRUE, at, part, pattern, 0, NULL, NULL);
+    }
+    free(pattern);
+    return code;
+}
+
+/* ---- buffers ----------------------------------------------------------------------------- */
+
+bool cli_launch_fits(cli_launch *launch, const kiln_context *context, kiln_status *status,
+                     kiln_text *why)
+{
+    cl_ulong memory = 0, largest = 0;
+    clGetDeviceInfo(context->device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof memory, &memory, NULL);
+    clGetDeviceInfo(context->device, CL_DEVICE_MAX_MEM_ALLOC_SIZE, sizeof largest, &largest, NULL);
+    double total = 0;
+    launch->bytes = 0;
+    *status = KILN_OK;
+    for (size_t i = 0; i < launch->kernel->generated.signature.count; i++) {
+        kiln_arg_info info;
+        *status = kiln_get_arg_info(launch->kernel, i, launch->args, launch->num_dims, &info);
+        if (*status != KILN_OK) {
+            kiln_text_add(why, kiln_last_error());
+            return false;
+        }
+        if (info.kind != KILN_ARG_BUFFER)
+            continue;
+        if (largest && info.bytes > largest) {
+            kiln_text_addf(why, "%s: %s needs a buffer of %s; the device's largest is %s",
+                           launch->kernel->spec.text, info.name, cli_bytes((double)info.bytes).text,
+                           cli_bytes((double)largest).text);
+            return false;
+        }
+        launch->bytes += info.bytes;
+        total += (double)info.bytes; /* tensors of 2^62 bytes may pass 2^64 together */
+    }
+    if (!memory || total <= (double)memory)
+        return true;
+    kiln_text_addf(why, "%s: its buffers need %s; the device has %s", launch->kernel->spec.text,
+                   cli_bytes(total).text, cli_bytes((double)memory).text);
+    return false;
+}
+
+/* Values with which every kernel does its usual work. */
+static double scalar_value(const char *name)
+{
+    static const struct {
+        const char *name;
+        double value;
+    } usual[] = {{"lr", 1e-4},      {"beta1", 0.9},  {"beta2", 0.999},
+                 {"eps", 1e-8},     {"step", 1},     {"p", 0.1},
+                 {"grad_scale", 1}, {"max_norm", 1}, {"weight_decay", 0.01}};
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        if (strcmp(usual[i].name, name) == 0)
+            return usual[i].value;
+    return 0;
+}
+
+static int fail_cl(const cli_launch *launch, const char *call, cl_int code)
+{
+    cli_error("%s: %s failed: %s (%d)", launch->kernel->spec.text, call, kiln_cl_error_name(code),
+              code);
+    return CLI_FAILED;
+}
+
+static int add_buffer(cli_launch *launch, const kiln_context *context, const kiln_arg_info *info,
+                      bool fill)
+{
+    cl_int code;
+    cl_mem buffer = clCreateBuffer(context->cl, CL_MEM_READ_WRITE, info->bytes, NULL, &code);
+    if (code != CL_SUCCESS)
+        return fail_cl(launch, "clCreateBuffer", code);
+    launch->args[launch->num_args++] = kiln_buffer(info->name, buffer);
+    if (fill) {
+        code = write_pattern(launch, buffer, info);
+        return code == CL_SUCCESS ? CLI_DONE : fail_cl(launch, "clEnqueueWriteBuffer", code);
+    }
+    cl_uchar zero = 0;
+    code = clEnqueueFillBuffer(launch->queue, buffer, &zero, 1, 0, info->bytes, 0, NULL, NULL);
+    return code == CL_SUCCESS ? CLI_DONE : fail_cl(launch, "clEnqueueFillBuffer", code);
+}
+
+int cli_launch_start(cli_launch *launch, const kiln_context *context, bool fill)
+{
+    cl_int code;
+    launch->num_args = launch->num_dims;
+    launch->queue =
+        clCreateCommandQueue(context->cl, context->device, CL_QUEUE_PROFILING_ENABLE, &code);
+    if (code != CL_SUCCESS) {
+        launch->queue = NULL;
+        return fail_cl(launch, "clCreateCommandQueue", code);
+    }
+    for (size_t i = 0; i < launch->kernel->generated.signature.count; i++) {
+        kiln_arg_info info;
+        kiln_status status =
+            kiln_get_arg_info(launch->kernel, i, launch->args, launch->num_dims, &info);
+        if (status != KILN_OK)
+            return cli_fail(status);
+        int added = CLI_DONE;
+        if (info.kind == KILN_ARG_SCALAR)
+            launch->args[launch->num_args++] = kiln_scalar(info.name, scalar_value(info.name));
+        else if (info.kind == KILN_ARG_BUFFER)
+            added = add_buffer(launch, context, &info, fill);
+        if (added != CLI_DONE)
+            return added;
+    }
+    code = clFinish(launch->queue);
+    return code == CL_SUCCESS ? CLI_DONE : fail_cl(launch, "clFinish", code);
+}
+
+void cli_launch_free(cli_launch *launch)
+{
+    for (size_t i = 0; i < launch->num_args; i++)
+        if (launch->args[i].kind == KILN_ARG_BUFFER && launch->args[i].buffer)
+            clReleaseMemObject(launch->args[i].buffer);
+    if (launch->queue)
+        clReleaseCommandQueue(launch->queue);
+    launch->num_args = 0;
+    launch->queue = NULL;
+}
+
+/* ---- launching --------------------------------------------------------------------------- */
+
+static double device_time(cl_event event)
+{
+    cl_ulong start, end;
+    if (clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_START, sizeof start, &start, NULL) !=
+            CL_SUCCESS ||
+        clGetEventProfilingInfo(event, CL_PROFILING_COMMAND_END, sizeof end, &end, NULL) !=
+            CL_SUCCESS ||
+        end <= start)
+        return -1;
+    return 1e-9 * (double)(end - start);
+}
+
+int cli_launch_run(cli_launch *launch, double *seconds, double *device_s)
+{
+    cl_event event = NULL;
+    double start = cli_now();
+    kiln_status status =
+        kiln_launch(launch->kernel, launch->queue, launch->args, launch->num_args, 0, NULL, &event);
+    if (status != KILN_OK)
+        return cli_fail(status);
+    cl_int code = clFinish(launch->queue);
+    *seconds = cli_now() - start;
+    cl_int state = CL_COMPLETE;
+    if (code == CL_SUCCESS)
+        clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+    /* The event is the last stage's: it tells all only of a kernel with one. */
+    if (device_s)
+        *device_s = launch->kernel->generated.num_stages == 1 ? device_time(event) : -1;
+    clReleaseEvent(event);
+    if (code != CL_SUCCESS || state < 0)
+        return fail_cl(launch, "the kernel's run", code != CL_SUCCESS ? code : state);
+    return CLI_DONE;
+}
