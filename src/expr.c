@@ -1,6 +1,7 @@
 #include "expr.h"
 #include <ctype.h>
 #include <errno.h>
+#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,7 +176,7 @@ static kiln_value arithmetic(parser *p, char op, kiln_value a, kiln_value b)
     case '+':
         return add_overflows(x, y) ? error(p, "the sum overflows 64 bits", "") : integer(x + y);
     case '-':
-        if (y == INT64_MIN || add_overflows(x, -y))
+        if (y < 0 ? x > INT64_MAX + y : x < INT64_MIN + y)
             return error(p, "the difference overflows 64 bits", "");
         return integer(x - y);
     case '*':
@@ -277,14 +278,12 @@ static kiln_value number(parser *p)
     while (isdigit((unsigned char)*p->at))
         p->at++;
     bool is_real = *p->at == '.' || *p->at == 'e' || *p->at == 'E';
-    char *end;
-    errno = 0;
     if (is_real) {
-        double value = strtod(start, &end);
-        p->at = end;
-        return real(value);
+        double value = kiln_real_parse(start, &p->at);
+        return isfinite(value) ? real(value) : error(p, "the number is too large", "");
     }
-    long long value = strtoll(start, &end, 10);
+    errno = 0;
+    long long value = strtoll(start, NULL, 10);
     if (errno == ERANGE)
         return error(p, "the number does not fit 64 bits", "");
     return integer(value);
@@ -377,15 +376,17 @@ static kiln_value sum(parser *p, bool skip)
     return left;
 }
 
-static kiln_value relation(parser *p, bool skip)
+/* == and != are looser than the others, as in C. */
+static kiln_value relation(parser *p, bool skip, bool equality)
 {
     static const char *const ops[] = {"==", "!=", "<=", ">=", "<", ">"};
-    kiln_value left = sum(p, skip);
-    for (size_t i = 0; i < sizeof ops / sizeof *ops && p->status == KILN_OK; i++) {
+    size_t from = equality ? 0 : 2, to = equality ? 2 : 6;
+    kiln_value left = equality ? relation(p, skip, false) : sum(p, skip);
+    for (size_t i = from; i < to && p->status == KILN_OK; i++) {
         if (take(p, ops[i])) {
-            kiln_value right = sum(p, skip);
+            kiln_value right = equality ? relation(p, skip, false) : sum(p, skip);
             left = skip || p->status != KILN_OK ? integer(0) : compare(p, ops[i], left, right);
-            i = (size_t)-1;
+            i = from - 1;
         }
     }
     return left;
@@ -400,15 +401,17 @@ static kiln_value logical(parser *p, const char *op, kiln_value left, kiln_value
     kiln_value known = left.kind == KILN_SYMBOL ? right : left;
     if (known.kind == KILN_SYMBOL)
         return symbolic(p, op, left, right);
-    return truth(known) == decisive ? integer(decisive) : (left.kind == KILN_SYMBOL ? left : right);
+    return truth(known) == decisive
+               ? integer(decisive)
+               : symbolic(p, "!=", left.kind == KILN_SYMBOL ? left : right, integer(0));
 }
 
 static kiln_value conjunction(parser *p, bool skip)
 {
-    kiln_value left = relation(p, skip);
+    kiln_value left = relation(p, skip, true);
     while (p->status == KILN_OK && take(p, "&&")) {
         bool stop = skip || (left.kind != KILN_SYMBOL && !truth(left));
-        kiln_value right = relation(p, stop);
+        kiln_value right = relation(p, stop, true);
         left = stop ? integer(0) : logical(p, "&&", left, right);
     }
     return left;
@@ -517,16 +520,45 @@ bool kiln_expr_mentions(const char *formula, const char *name)
     return false;
 }
 
+double kiln_real_parse(const char *text, const char **end)
+{
+    /* Nothing in a number is longer; what does not fit is not taken. */
+    char copy[64];
+    size_t length = strspn(text, "+-.0123456789eE");
+    if (length >= sizeof copy)
+        length = sizeof copy - 1;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    char *point = strchr(copy, '.'), *stop;
+    if (point)
+        *point = *localeconv()->decimal_point;
+    double value = strtod(copy, &stop);
+    *end = text + (stop - copy);
+    return value;
+}
+
+void kiln_real_print(kiln_text *out, double value)
+{
+    char digits[40];
+    int precision = 9;
+    do
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+    while (strtod(digits, NULL) != value && ++precision <= 17);
+    char *point = strchr(digits, *localeconv()->decimal_point);
+    if (point)
+        *point = '.';
+    kiln_text_add(out, digits);
+}
+
 void kiln_value_print(kiln_text *out, const kiln_value *value, bool program)
 {
     if (value->kind == KILN_INT) {
         kiln_text_addf(out, "%lld", (long long)value->integer);
     } else if (value->kind == KILN_REAL) {
-        char digits[40];
-        snprintf(digits, sizeof digits, "%.9g", value->real);
-        kiln_text_add(out, digits);
-        if (program)
-            kiln_text_add(out, strpbrk(digits, ".en") ? "f" : ".0f");
+        size_t start = out->length;
+        kiln_real_print(out, value->real);
+        if (program && !out->failed)
+            kiln_text_add(out, strpbrk(out->data + start, ".en") ? "f" : ".0f");
     } else {
         kiln_text_add(out, value->text);
     }

@@ -62,6 +62,10 @@ kiln_status kiln_expr_eval_real(const char *formula, kiln_env *env, double *valu
 /* Whether name occurs in formula as a whole identifier. */
 bool kiln_expr_mentions(const char *formula, const char *name);
 
+/* strtod and printf's shortest exact digits, with a point whatever the caller's locale. */
+double kiln_real_parse(const char *text, const char **end);
+void kiln_real_print(kiln_text *out, double value);
+
 /* The value as it is written into a program or a sentence: 12, 1e-05f (program) or 1e-05. */
 void kiln_value_print(kiln_text *out, const kiln_value *value, bool program);
 

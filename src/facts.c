@@ -68,6 +68,10 @@ static kiln_status set_fact(kiln_facts *facts, char *word)
                              "device facts: %s=%s: must be an integer of 1 "
                              "or more",
                              word, equals + 1);
+        if (field_at(facts, i) == &facts->simd_width && value != 1 && value != 4 && value != 8 &&
+            value != 16)
+            return kiln_fail(KILN_INVALID_ARGUMENT,
+                             "device facts: simd_width=%s: must be 1, 4, 8 or 16", equals + 1);
         *field_at(facts, i) = value;
         return KILN_OK;
     }
@@ -85,7 +89,11 @@ kiln_status kiln_facts_parse(const char *text, kiln_facts *facts)
         char *comma = strchr(word, ',');
         if (comma)
             *comma = '\0';
-        status = set_fact(facts, word);
+        /* A base sets every fact, so it would undo those before it. */
+        if (word != copy && (strcmp(word, "cpu") == 0 || strcmp(word, "gpu") == 0))
+            status = kiln_fail(KILN_INVALID_ARGUMENT, "device facts: `%s' must come first", word);
+        else
+            status = set_fact(facts, word);
         word = comma ? comma + 1 : word + strlen(word);
         if (!comma)
             break;

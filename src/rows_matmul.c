@@ -18,10 +18,16 @@ static const kiln_variant simt = {
              {"TM", {4, 8, 2, 1, 16}},
              {"TN", {4, 8, 2, 1, 16}},
              {"BK", {16, 32, 8}}},
-    .presets = {"BM=128 BN=128 TM=8 TN=8 BK=16", "BM=64 BN=64 TM=4 TN=4 BK=16",
-                "BM=32 BN=32 TM=2 TN=2 BK=16", "BM=16 BN=16 TM=1 TN=1 BK=16"},
+    .presets = {"BM=workgroup_size/4 BN=64 TM=4 TN=4", "BM=128 BN=128 TM=8 TN=8 BK=16",
+                "BM=64 BN=64 TM=4 TN=4 BK=16", "BM=32 BN=32 TM=2 TN=2 BK=16",
+                "BM=16 BN=16 TM=1 TN=1 BK=16"},
     .require =
         {TILE_RULE("BM", "BN"),
+         /* Small products keep enough groups to fill the device. Before the
+            others, since it is the last that a refusal should name. */
+         {"tile_size != 0 || BM <= 16 || !known(m) || !known(n) || "
+          "ceildiv(m,BM)*ceildiv(n,BN) >= COMPUTE_UNITS",
+          "tiles of ${BM}x${BN} leave compute units idle"},
          {"BM % TM == 0 && BN % TN == 0",
           "a register tile of ${TM}x${TN} does not divide ${BM}x${BN}"},
          {"workgroup_size == 0 || (BM/TM)*(BN/TN) == workgroup_size",
@@ -33,21 +39,13 @@ static const kiln_variant simt = {
          {"TM*TN <= 64", "a register tile of ${TM}x${TN} needs ${TM*TN} accumulators, over 64"},
          {"4*BK*(BM+BN+2) <= LOCAL_MEM",
           "tiles of ${BM}x${BN} by ${BK} need ${4*BK*(BM+BN+2)} bytes of local memory, over the "
-          "device's ${LOCAL_MEM}"},
-         /* Small products keep enough groups to fill the device. */
-         {"tile_size != 0 || BM <= 16 || !known(m) || !known(n) || "
-          "ceildiv(m,BM)*ceildiv(n,BN) >= COMPUTE_UNITS",
-          "tiles of ${BM}x${BN} leave compute units idle"}},
+          "device's ${LOCAL_MEM}"}},
     .lets = {{"WG", "(BM/TM)*(BN/TN)"},
              {"TILES_N", "ceildiv(n,BN)"},
              {"TILES", "ceildiv(m,BM)*TILES_N"}},
     .widths = {"1"},
     .stages = {{.file = "matmul_simt.cl", .groups = "TILES*batch", .workgroup = "WG"}},
 };
-
-/* Bytes of __local: blocks of a and b, and the f32 sums between blocks of k if there are several.
- */
-#define VECTOR_BYTES "4*(KB*(MC+NC)+(SUMS?MS*NC:0))"
 
 static const kiln_variant vector = {
     .name = "vector",
@@ -60,14 +58,15 @@ static const kiln_variant vector = {
              {"MC", {240, 120, 128, 64, 32, 16, 8}},
              {"NC", {256, 128, 64, 32, 16, 8}},
              {"MS", {480, 240, 128, 64, 32, 16, 8}}},
-    .presets = {"W=min(SIMD,tile_size) NV=tile_size>=64&&SIMD>8?2:1 MR=8 KC=256 MC=tile_size "
-                "NC=tile_size MS=tile_size",
-                "W=min(SIMD,tile_size) NV=1 MR=8 KC=64 MC=tile_size NC=tile_size MS=tile_size",
-                "W=SIMD NV=SIMD>8?4:2 MR=6 KC=512 MC=240 NC=256 MS=480",
-                "W=SIMD NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=256 MS=480",
-                "W=SIMD NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=128 MS=240",
-                "W=SIMD NV=SIMD>8?4:2 MR=6 KC=256 MC=120 NC=64 MS=240",
-                "W=SIMD NV=SIMD>8?2:1 MR=8 KC=128 MC=64 NC=64 MS=64"},
+    .presets =
+        {"W=min(max(SIMD,4),tile_size) NV=tile_size>=64&&SIMD>8?2:1 MR=8 KC=256 MC=tile_size "
+         "NC=tile_size MS=tile_size",
+         "W=min(max(SIMD,4),tile_size) NV=1 MR=8 KC=64 MC=tile_size NC=tile_size MS=tile_size",
+         "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=512 MC=240 NC=256 MS=480",
+         "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=256 MS=480",
+         "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=128 MS=240",
+         "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=120 NC=64 MS=240",
+         "W=max(SIMD,4) NV=SIMD>8?2:1 MR=8 KC=128 MC=64 NC=64 MS=64"},
     .require = {TILE_RULE("MC == MS && MC", "NC"),
                 {"MC % MR == 0 && MS % MR == 0 && MS >= MC",
                  "panels of ${MR} rows do not divide blocks of ${MC} and ${MS}"},

@@ -113,8 +113,8 @@ static kiln_status set_option(kiln_spec *spec, size_t index, const char *value)
         return KILN_OK;
     }
     if (option->type == KILN_OPTION_REAL) {
-        char *end;
-        double real = strtod(value, &end);
+        const char *end;
+        double real = kiln_real_parse(value, &end);
         if (end == value || *end || !(real - real == 0))
             return kiln_fail(KILN_INVALID_SPEC, "%s: %s=%s: must be a finite number", kernel,
                              option->name, value);
@@ -244,6 +244,12 @@ static kiln_status check_common(const kiln_spec *spec)
     return KILN_OK;
 }
 
+static double default_real(const kiln_option *option)
+{
+    const char *end;
+    return kiln_real_parse(option->fallback, &end);
+}
+
 static bool same_as_default(const kiln_option *option, const kiln_value *value)
 {
     if (!option->fallback || strcmp(option->name, "dtype") == 0)
@@ -251,7 +257,7 @@ static bool same_as_default(const kiln_option *option, const kiln_value *value)
     if (value->kind == KILN_STRING)
         return strcmp(value->text, option->fallback) == 0;
     return value->kind == KILN_INT ? value->integer == strtoll(option->fallback, NULL, 10)
-                                   : value->real == strtod(option->fallback, NULL);
+                                   : value->real == default_real(option);
 }
 
 static kiln_status write_canonical(kiln_spec *spec)

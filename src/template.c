@@ -12,6 +12,9 @@
 /* More lines than any program has: a runaway @for stops here. */
 #define MAX_OUTPUT ((size_t)16 << 20)
 
+/* No unrolled loop goes round more often. */
+#define MAX_ROUNDS 65536
+
 typedef struct {
     const char *name;
     char **lines; /* into text */
@@ -189,7 +192,8 @@ static size_t block_end(const source *src, size_t from, size_t to, bool arms)
 }
 
 static kiln_status expand_block(const place *at, size_t from, size_t to, kiln_env *env);
-static kiln_status expand_file(expansion *x, const char *file, const char *indent, kiln_env *env);
+static kiln_status expand_file(const place *from, size_t line, const char *file, const char *indent,
+                               kiln_env *env);
 
 static void mark_line(const place *at, size_t line)
 {
@@ -263,14 +267,19 @@ static kiln_status expand_if(const place *at, size_t *line, size_t to, kiln_env 
     if (end == to)
         return wrong(at, start, "@if without @end", "");
     *line = end;
-    bool was_else = false;
+    for (size_t arm = block_end(at->src, start, end + 1, true); arm < end;) {
+        const char *rest = directive(at->src->lines[arm], "else");
+        size_t next = block_end(at->src, arm, end + 1, true);
+        if (rest && *rest)
+            return wrong(at, arm, "@else takes nothing: ", rest);
+        if (rest && next < end)
+            return wrong(at, next, "an arm behind @else", "");
+        arm = next;
+    }
     for (size_t arm = start; arm < end;) {
         size_t next = block_end(at->src, arm, end + 1, true);
         const char *text = at->src->lines[arm];
         const char *condition = directive(text, arm == start ? "if" : "elif");
-        if (was_else)
-            return wrong(at, arm, "an arm behind @else", "");
-        was_else = !condition;
         int64_t value = 1;
         if (condition) {
             kiln_status status = located(at, arm, kiln_expr_eval_int(condition, env, &value));
@@ -298,6 +307,8 @@ static kiln_status expand_for(const place *at, size_t *line, size_t to, kiln_env
         return wrong(at, start, "@for takes a name and a count: ", rest);
     int64_t count;
     kiln_status status = located(at, start, kiln_expr_eval_int(rest + length, env, &count));
+    if (status == KILN_OK && count > MAX_ROUNDS)
+        return wrong(at, start, "@for goes round more than 65,536 times: ", rest);
     char *name = status == KILN_OK ? kiln_strndup(rest, length) : NULL;
     if (status == KILN_OK && !name)
         status = kiln_fail_memory();
@@ -343,7 +354,7 @@ static kiln_status bind_arguments(const place *at, size_t line, const char *rest
     snprintf(where, sizeof where, "%s:%zu", at->src->name, line + 1);
     while (*(rest += strspn(rest, " \t"))) {
         size_t length = strcspn(rest, "=");
-        if (rest[length] != '=' || length == 0)
+        if (rest[length] != '=' || length == 0 || strcspn(rest, " \t") < length)
             return wrong(at, line, "@apply takes name=text: ", rest);
         const char *value = rest + length + 1, *end = next_argument(value);
         char *name = kiln_strndup(rest, length);
@@ -383,7 +394,7 @@ static kiln_status apply(const place *at, size_t line, const char *rest, const c
             if (status == KILN_OK)
                 status = bind_arguments(at, line, rest + length, env, &scope);
             if (status == KILN_OK)
-                status = expand_file(at->x, hook->ops[i].file, indent, &scope);
+                status = expand_file(at, line, hook->ops[i].file, indent, &scope);
             kiln_env_free(&scope);
         }
         return status;
@@ -428,9 +439,11 @@ static kiln_status expand_line(const place *at, size_t *line, size_t to, kiln_en
         return bind_let(at, *line, rest, env);
     if ((rest = directive(text, "include"))) {
         kiln_text name = {0};
-        kiln_status status = substitute(rest, env, at->src->name, true, &name);
+        char where[256];
+        snprintf(where, sizeof where, "%s:%zu", at->src->name, *line + 1);
+        kiln_status status = substitute(rest, env, where, true, &name);
         if (status == KILN_OK)
-            status = expand_file(at->x, name.data ? name.data : "", at->indent, env);
+            status = expand_file(at, *line, name.data ? name.data : "", at->indent, env);
         kiln_text_free(&name);
         return status;
     }
@@ -463,14 +476,17 @@ static kiln_status copy_names(const kiln_env *from, kiln_env *to)
     return status;
 }
 
-static kiln_status expand_file(expansion *x, const char *file, const char *indent, kiln_env *env)
+/* from: the place that asks for the file, without a source for the first. */
+static kiln_status expand_file(const place *from, size_t line, const char *file, const char *indent,
+                               kiln_env *env)
 {
+    expansion *x = from->x;
     if (x->files == MAX_FILES)
-        return kiln_fail(KILN_TEMPLATE_ERROR, "%s: files nested deeper than %d", file, MAX_FILES);
+        return wrong(from, line, "files are nested too deeply: ", file);
     source src;
     kiln_status status = open_source(x->params->dir, file, &src);
     if (status != KILN_OK)
-        return status;
+        return from->src ? located(from, line, status) : status;
     x->files++;
     place at = {x, &src, indent};
     status = expand_block(&at, 0, src.num_lines, env);
@@ -484,5 +500,6 @@ kiln_status kiln_template_expand(const kiln_template_params *params, const char 
                                  kiln_text *out)
 {
     expansion x = {.params = params, .out = out};
-    return expand_file(&x, file, "", params->env);
+    place nowhere = {&x, NULL, ""};
+    return expand_file(&nowhere, 0, file, "", params->env);
 }

@@ -1,4 +1,5 @@
 #include "typed.h"
+#include "expr.h"
 #include <string.h>
 
 #define DIM(type, field)                                                                           \
@@ -138,8 +139,10 @@ static kiln_status add_field(const char *kernel, const kiln_field *field, const 
         return KILN_OK;
     case KILN_FIELD_REAL:
         memcpy(&real, at, sizeof real);
-        if (real != 0)
-            kiln_text_addf(spec, " %s=%.17g", field->name, real);
+        if (real != 0) {
+            kiln_text_addf(spec, " %s=", field->name);
+            kiln_real_print(spec, real);
+        }
         return KILN_OK;
     case KILN_FIELD_STRING:
         memcpy(&string, at, sizeof string);

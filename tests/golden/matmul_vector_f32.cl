@@ -1,0 +1,212 @@
+#line 1 "kernels.cl.in"
+/* matmul: c = a b
+ * spec     matmul m=1000 n=999 k=501 dtype=f32
+ * variant  vector  W=16 NV=4 MR=6 KC=512 MC=240 NC=256 MS=480
+ */
+#line 4 "access.cl"
+typedef float vec1;
+
+#line 12 "access.cl"
+static vec1 load1_f32(__global const float *p, ulong i)
+{
+    return p[i];
+}
+
+static void store1_f32(vec1 v, __global float *p, ulong i)
+{
+    p[i] = v;
+}
+
+#line 6 "access.cl"
+typedef float16 vec16;
+
+#line 22 "access.cl"
+static vec16 load16_f32(__global const float *p, ulong i)
+{
+    return vload16(0, p + i);
+}
+
+static void store16_f32(vec16 v, __global float *p, ulong i)
+{
+    vstore16(v, 0, p + i);
+}
+
+#line 82 "access.cl"
+static vec16 load16_f32_part(__global const float *p, ulong i, int count)
+{
+    float lanes[16];
+    for (int l = 0; l < 16; l++)
+        lanes[l] = l < count ? load1_f32(p, i + l) : 0.0f;
+    return vload16(0, lanes);
+}
+
+static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
+{
+    float lanes[16];
+    vstore16(v, 0, lanes);
+    for (int l = 0; l < count; l++)
+        store1_f32(lanes[l], p, i + l);
+}
+
+#line 1 "matmul_vector.cl"
+/* c = a b on a CPU, with a stored a[m,k] and b b[k,n].
+ *
+ * One work-item computes a macro-tile of c: a strip of rows, 256 columns. In steps of 512
+ * along k it packs its columns of b, then, 240 rows at a time, its rows of a, into local
+ * memory, as f32; then the register tile of 6 rows x 4 vectors of 16 runs over the block:
+ *
+ *       bs [n/64][k][64]      panels of 64 columns, k outermost inside a panel
+ *       as [m/6][k/16][6][16]   panels of 6 rows, copied in runs of 16, not transposed
+ *
+ * so that every load of the inner loop is at a constant offset from two moving pointers. Rows,
+ * columns and steps of k outside the matrices are packed as zeros.
+ * Between steps along k the sums wait in local memory, as f32.
+ */
+
+#line 36 "matmul_vector.cl"
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void matmul(__global const float *restrict a, const ulong a_offset,
+            __global const float *restrict b, const ulong b_offset,
+            __global float *restrict c, const ulong c_offset)
+#line 37 "matmul_vector.cl"
+{
+    a += a_offset;
+    b += b_offset;
+    c += c_offset;
+#line 39 "matmul_vector.cl"
+    __local float as[122880] __attribute__((aligned(64)));
+    __local float bs[131072] __attribute__((aligned(64)));
+#line 44 "matmul_vector.cl"
+    const ulong tiles_n = 4;
+    const ulong tiles = 12;
+    const ulong tile = get_group_id(0) % tiles;
+    const ulong matrix = get_group_id(0) / tiles;
+    const long m0 = (long)(tile / tiles_n) * 336;
+    const long n0 = (long)(tile % tiles_n) * 256;
+    const int rows = (int)min((long)336, 1000 - m0);
+    const int cols = (int)min((long)256, 999 - n0);
+    a += matrix * 1000 * 501;
+    b += matrix * 501 * 999;
+    const ulong c0 = matrix * 1000 * 999;
+
+    for (long k0 = 0; k0 < 501; k0 += 512) {
+        const int kc = (int)min((long)512, 501 - k0);
+        const int kp = (kc + 15) / 16 * 16;
+
+#line 63 "matmul_vector.cl"
+        /* Pack b. */
+#line 65 "matmul_vector.cl"
+        for (int l = 0; l < kp; l++) {
+            for (int j = 0; j < cols; j += 64) {
+                __local float *to = bs + j * kp + l * 64;
+                const ulong from = (ulong)(k0 + l) * 999 + n0 + j;
+                if (l < kc && j + 64 <= cols) {
+                    #pragma unroll
+                    for (int v = 0; v < 4; v++)
+                        vstore16(load16_f32(b, from + v * 16), v, to);
+                } else {
+                    for (int e = 0; e < 64; e++)
+                        to[e] = l < kc && j + e < cols ? load1_f32(b, from + e) : 0.0f;
+                }
+            }
+        }
+
+#line 118 "matmul_vector.cl"
+        for (int i0 = 0; i0 < rows; i0 += 240) {
+            const int block = min(240, rows - i0);
+
+            /* Pack a. */
+#line 138 "matmul_vector.cl"
+            for (int i = 0; i < block; i += 6) {
+                __local float *to = as + i * kp;
+                for (int l = 0; l < kp; l += 16) {
+                    #pragma unroll
+                    for (int r = 0; r < 6; r++) {
+                        vec16 v = (vec16)(0.0f);
+                        if (i + r < block) {
+                            const long row = m0 + i0 + i + r, col = k0 + l;
+                            const ulong from = (ulong)row * 501 + col;
+                            if (l + 16 <= kc) {
+                                v = load16_f32(a, from);
+#line 150 "matmul_vector.cl"
+                            } else {
+                                const int left = kc - l;
+                                v = load16_f32_part(a, from, left);
+#line 154 "matmul_vector.cl"
+                            }
+                        }
+                        vstore16(v, r, to);
+                    }
+                    to += 96;
+                }
+            }
+#line 162 "matmul_vector.cl"
+            /* Multiply. */
+            for (int j = 0; j < cols; j += 64) {
+                for (int i = 0; i < block; i += 6) {
+                    __local const float *ap = as + i * kp;
+                    __local const float *bp = bs + j * kp;
+                    vec16 sum[6][4];
+                    #pragma unroll
+                    for (int r = 0; r < 6; r++)
+                        #pragma unroll
+                        for (int v = 0; v < 4; v++)
+                            sum[r][v] = (vec16)(0.0f);
+                    for (int l = 0; l < kp; l += 16) {
+                        #pragma unroll
+                        for (int u = 0; u < 16; u++) {
+                            vec16 row[4];
+                            #pragma unroll
+                            for (int v = 0; v < 4; v++)
+                                row[v] = vload16(u * 4 + v, bp);
+                            #pragma unroll
+                            for (int r = 0; r < 6; r++) {
+#line 185 "matmul_vector.cl"
+                                const vec16 x = (vec16)(ap[r * 16 + u]);
+#line 187 "matmul_vector.cl"
+                                #pragma unroll
+                                for (int v = 0; v < 4; v++)
+                                    sum[r][v] = fma(x, row[v], sum[r][v]);
+                            }
+                        }
+                        ap += 96;
+                        bp += 1024;
+                    }
+#line 213 "matmul_vector.cl"
+                    const long row0 = m0 + i0 + i, col0 = n0 + j;
+                    const ulong at0 = c0 + (ulong)row0 * 999 + col0;
+                    if (i + 6 <= block && j + 64 <= cols) {
+                        #pragma unroll
+                        for (int r = 0; r < 6; r++) {
+                            #pragma unroll
+                            for (int v = 0; v < 4; v++) {
+                                const ulong at = at0 + (ulong)r * 999 + v * 16;
+#line 1 "op/store.cl"
+                                store16_f32(sum[r][v], c, at);
+#line 222 "matmul_vector.cl"
+                            }
+                        }
+                    } else {
+                        #pragma unroll
+                        for (int r = 0; r < 6; r++) {
+                            #pragma unroll
+                            for (int v = 0; v < 4; v++) {
+                                const ulong at = at0 + (ulong)r * 999 + v * 16;
+                                const int left = cols - j - v * 16;
+                                if (i + r < block && left >= 16) {
+#line 1 "op/store.cl"
+                                    store16_f32(sum[r][v], c, at);
+#line 233 "matmul_vector.cl"
+                                } else if (i + r < block && left > 0) {
+#line 1 "op/store.cl"
+                                    store16_f32_part(sum[r][v], c, at, left);
+#line 235 "matmul_vector.cl"
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
