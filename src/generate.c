@@ -139,6 +139,9 @@ static kiln_status bind_banner(generation *g, const char *entry)
         status = kiln_env_string(&g->env, "entry", entry);
     if (status == KILN_OK)
         status = kiln_env_string(&g->env, "stage_file", g->stage->file);
+    if (status == KILN_OK)
+        status = kiln_env_int(&g->env, "EPILOGUE_OPS",
+                              (int64_t)g->generated->signature.num_epilogue);
     kiln_text_free(&tuning);
     return status;
 }

@@ -212,6 +212,7 @@ ${offsets}
 @end
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * ${ldc} + col0;
+@if EPILOGUE_OPS == 1
                     if (i + ${MR} <= block && j + ${NR} <= cols) {
                         #pragma unroll
                         for (int r = 0; r < ${MR}; r++) {
@@ -221,18 +222,25 @@ ${offsets}
 @apply epilogue v=sum[r][v] row=(row0 + r) col=(col0 + v * ${W}) at=at w=${W} part= count=
                             }
                         }
-                    } else {
+                        continue;
+                    }
+@end
+                    /* One copy of the ops' code, not one for each register of the tile. */
+                    vec${W} tile[${MR*NV}];
+                    #pragma unroll
+                    for (int r = 0; r < ${MR}; r++)
                         #pragma unroll
-                        for (int r = 0; r < ${MR}; r++) {
-                            #pragma unroll
-                            for (int v = 0; v < ${NV}; v++) {
-                                const ulong at = at0 + (ulong)r * ${ldc} + v * ${W};
-                                const int left = cols - j - v * ${W};
-                                if (i + r < block && left >= ${W}) {
-@apply epilogue v=sum[r][v] row=(row0 + r) col=(col0 + v * ${W}) at=at w=${W} part= count=
-                                } else if (i + r < block && left > 0) {
-@apply epilogue v=sum[r][v] row=(row0 + r) col=(col0 + v * ${W}) at=at w=${W} part=_part count=, left
-                                }
+                        for (int v = 0; v < ${NV}; v++)
+                            tile[r * ${NV} + v] = sum[r][v];
+                    for (int r = 0; r < min(${MR}, block - i); r++) {
+                        for (int v = 0; v < ${NV}; v++) {
+                            const ulong at = at0 + (ulong)r * ${ldc} + v * ${W};
+                            const int left = cols - j - v * ${W};
+                            vec${W} x = tile[r * ${NV} + v];
+                            if (left >= ${W}) {
+@apply epilogue v=x row=(row0 + r) col=(col0 + v * ${W}) at=at w=${W} part= count=
+                            } else if (left > 0) {
+@apply epilogue v=x row=(row0 + r) col=(col0 + v * ${W}) at=at w=${W} part=_part count=, left
                             }
                         }
                     }

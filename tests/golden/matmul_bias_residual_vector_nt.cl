@@ -242,45 +242,35 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
 #line 213 "matmul_vector.cl"
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * 256 + col0;
-                    if (i + 6 <= block && j + 16 <= cols) {
+#line 228 "matmul_vector.cl"
+                    /* One copy of the ops' code, not one for each register of the tile. */
+                    vec8 tile[12];
+                    #pragma unroll
+                    for (int r = 0; r < 6; r++)
                         #pragma unroll
-                        for (int r = 0; r < 6; r++) {
-                            #pragma unroll
-                            for (int v = 0; v < 2; v++) {
-                                const ulong at = at0 + (ulong)r * 256 + v * 8;
+                        for (int v = 0; v < 2; v++)
+                            tile[r * 2 + v] = sum[r][v];
+                    for (int r = 0; r < min(6, block - i); r++) {
+                        for (int v = 0; v < 2; v++) {
+                            const ulong at = at0 + (ulong)r * 256 + v * 8;
+                            const int left = cols - j - v * 8;
+                            vec8 x = tile[r * 2 + v];
+                            if (left >= 8) {
 #line 1 "op/bias.cl"
-                                sum[r][v] += load8_f32(bias, (col0 + v * 8));
+                                x += load8_f32(bias, (col0 + v * 8));
 #line 1 "op/residual.cl"
-                                sum[r][v] += load8_f32(residual, at);
+                                x += load8_f32(residual, at);
 #line 1 "op/store.cl"
-                                store8_f32(sum[r][v], c, at);
-#line 222 "matmul_vector.cl"
-                            }
-                        }
-                    } else {
-                        #pragma unroll
-                        for (int r = 0; r < 6; r++) {
-                            #pragma unroll
-                            for (int v = 0; v < 2; v++) {
-                                const ulong at = at0 + (ulong)r * 256 + v * 8;
-                                const int left = cols - j - v * 8;
-                                if (i + r < block && left >= 8) {
+                                store8_f32(x, c, at);
+#line 242 "matmul_vector.cl"
+                            } else if (left > 0) {
 #line 1 "op/bias.cl"
-                                    sum[r][v] += load8_f32(bias, (col0 + v * 8));
+                                x += load8_f32_part(bias, (col0 + v * 8), left);
 #line 1 "op/residual.cl"
-                                    sum[r][v] += load8_f32(residual, at);
+                                x += load8_f32_part(residual, at, left);
 #line 1 "op/store.cl"
-                                    store8_f32(sum[r][v], c, at);
-#line 233 "matmul_vector.cl"
-                                } else if (i + r < block && left > 0) {
-#line 1 "op/bias.cl"
-                                    sum[r][v] += load8_f32_part(bias, (col0 + v * 8), left);
-#line 1 "op/residual.cl"
-                                    sum[r][v] += load8_f32_part(residual, at, left);
-#line 1 "op/store.cl"
-                                    store8_f32_part(sum[r][v], c, at, left);
-#line 235 "matmul_vector.cl"
-                                }
+                                store8_f32_part(x, c, at, left);
+#line 244 "matmul_vector.cl"
                             }
                         }
                     }

@@ -175,6 +175,7 @@ void matmul(__global const float *restrict a, const ulong a_offset,
 #line 213 "matmul_vector.cl"
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * 999 + col0;
+#line 216 "matmul_vector.cl"
                     if (i + 6 <= block && j + 64 <= cols) {
                         #pragma unroll
                         for (int r = 0; r < 6; r++) {
@@ -183,25 +184,32 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                                 const ulong at = at0 + (ulong)r * 999 + v * 16;
 #line 1 "op/store.cl"
                                 store16_f32(sum[r][v], c, at);
-#line 222 "matmul_vector.cl"
+#line 223 "matmul_vector.cl"
                             }
                         }
-                    } else {
+                        continue;
+                    }
+#line 228 "matmul_vector.cl"
+                    /* One copy of the ops' code, not one for each register of the tile. */
+                    vec16 tile[24];
+                    #pragma unroll
+                    for (int r = 0; r < 6; r++)
                         #pragma unroll
-                        for (int r = 0; r < 6; r++) {
-                            #pragma unroll
-                            for (int v = 0; v < 4; v++) {
-                                const ulong at = at0 + (ulong)r * 999 + v * 16;
-                                const int left = cols - j - v * 16;
-                                if (i + r < block && left >= 16) {
+                        for (int v = 0; v < 4; v++)
+                            tile[r * 4 + v] = sum[r][v];
+                    for (int r = 0; r < min(6, block - i); r++) {
+                        for (int v = 0; v < 4; v++) {
+                            const ulong at = at0 + (ulong)r * 999 + v * 16;
+                            const int left = cols - j - v * 16;
+                            vec16 x = tile[r * 4 + v];
+                            if (left >= 16) {
 #line 1 "op/store.cl"
-                                    store16_f32(sum[r][v], c, at);
-#line 233 "matmul_vector.cl"
-                                } else if (i + r < block && left > 0) {
+                                store16_f32(x, c, at);
+#line 242 "matmul_vector.cl"
+                            } else if (left > 0) {
 #line 1 "op/store.cl"
-                                    store16_f32_part(sum[r][v], c, at, left);
-#line 235 "matmul_vector.cl"
-                                }
+                                store16_f32_part(x, c, at, left);
+#line 244 "matmul_vector.cl"
                             }
                         }
                     }

@@ -1,0 +1,42 @@
+#!/bin/sh
+# usage: valgrind.sh COMMAND...   (by `make check-valgrind`, which sets LIBTOOL and abs_srcdir)
+# Runs each command, a program with its arguments in one word, under valgrind, as many at once as
+# there are processors; logs in tests/NAME.valgrind.log.
+set -eu
+
+if [ "${1:-}" = --one ]; then
+    command=$2
+    log=tests/$(basename "${command%% *}").valgrind.log
+    case $command in
+    tests/check_program)
+        echo "SKIP: $command under valgrind: it tests compiling, which takes minutes there"
+        exit 0
+        ;;
+    *" "*) log=tests/$(echo "$command" | tr -c 'a-z0-9_\n' -).valgrind.log ;;
+    esac
+    # shellcheck disable=SC2086
+    if $LIBTOOL --mode=execute valgrind --quiet --leak-check=full --show-leak-kinds=definite \
+        --errors-for-leak-kinds=definite --error-exitcode=99 --num-callers=24 \
+        --suppressions="$abs_srcdir/tests/valgrind.supp" ./$command >"$log" 2>&1; then
+        echo "PASS: $command under valgrind"
+    else
+        status=$?
+        tail -n 60 "$log"
+        echo "FAIL: $command under valgrind (exit status $status)"
+        exit 1
+    fi
+    exit 0
+fi
+
+command -v valgrind >/dev/null || {
+    echo "valgrind is missing" >&2
+    exit 1
+}
+# In one process, as every fork would compile its kernels again, slowly.
+CK_FORK=${CK_FORK-no}
+CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER-20}
+KILN_TEST_QUICK=${KILN_TEST_QUICK-1}
+export CK_FORK CK_TIMEOUT_MULTIPLIER KILN_TEST_QUICK LIBTOOL abs_srcdir
+
+jobs=${KILN_JOBS:-$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)}
+printf '%s\0' "$@" | xargs -0 -n 1 -P "$jobs" sh "$0" --one
