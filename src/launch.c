@@ -187,6 +187,32 @@ static kiln_status check_queue(const kiln_kernel *kernel, cl_command_queue queue
     return KILN_OK;
 }
 
+/* Drivers let a NULL or foreign event pass, and crash or hang on it later. */
+static kiln_status check_events(const kiln_kernel *kernel, cl_uint num_wait,
+                                const cl_event *wait_list)
+{
+    const char *row = kernel->spec.row->name;
+    if ((num_wait > 0) != (wait_list != NULL))
+        return kiln_fail(KILN_INVALID_ARGUMENT,
+                         "%s: wait_list must be NULL exactly if num_wait is 0; num_wait is %u", row,
+                         num_wait);
+    for (cl_uint i = 0; i < num_wait; i++) {
+        cl_context context = NULL;
+        if (!wait_list[i])
+            return kiln_fail(KILN_INVALID_ARGUMENT, "%s: event %u of the wait list is NULL", row,
+                             i);
+        cl_int code =
+            clGetEventInfo(wait_list[i], CL_EVENT_CONTEXT, sizeof context, &context, NULL);
+        if (code != CL_SUCCESS)
+            return kiln_fail(KILN_INVALID_ARGUMENT, "%s: event %u of the wait list: %s (%d)", row,
+                             i, kiln_cl_error_name(code), code);
+        if (context != kernel->context->cl)
+            return kiln_fail(KILN_INVALID_ARGUMENT,
+                             "%s: event %u of the wait list is of another context", row, i);
+    }
+    return KILN_OK;
+}
+
 /* ---- enqueueing -------------------------------------------------------------------------- */
 
 /* With the kernel's lock held. */
@@ -282,14 +308,11 @@ kiln_status kiln_launch(kiln_kernel *kernel, cl_command_queue queue, const kiln_
     if (num_args > 0 && !args)
         return kiln_fail(KILN_INVALID_ARGUMENT, "%s: %zu arguments are announced, but args is NULL",
                          row, num_args);
-    if ((num_wait > 0) != (wait_list != NULL))
-        return kiln_fail(KILN_INVALID_ARGUMENT,
-                         "%s: wait_list must be NULL exactly if num_wait is "
-                         "0; num_wait is %u",
-                         row, num_wait);
     launch l = {.kernel = kernel};
     int64_t dims[KILN_MAX_DIMS];
     kiln_status status = check_queue(kernel, queue);
+    if (status == KILN_OK)
+        status = check_events(kernel, num_wait, wait_list);
     if (status == KILN_OK)
         status = match(&l, args, num_args);
     if (status == KILN_OK)

@@ -13,6 +13,9 @@
 static const kiln_variant simt = {
     .name = "simt",
     .about = "work-groups, tiles of a and b in local memory, a register tile a work-item",
+    .allow = {{"workgroup_size == 0 || tile_size == 0 || workgroup_size <= tile_size*tile_size",
+               "workgroup_size=${workgroup_size}: a tile of ${tile_size}x${tile_size} has only "
+               "${tile_size*tile_size} elements"}},
     .tune = {{"BM", {64, 128, 32, 16, 8}},
              {"BN", {64, 128, 32, 16, 8}},
              {"TM", {4, 8, 2, 1, 16}},
@@ -25,7 +28,7 @@ static const kiln_variant simt = {
         {TILE_RULE("BM", "BN"),
          /* Small products keep enough groups to fill the device. Before the
             others, since it is the last that a refusal should name. */
-         {"tile_size != 0 || BM <= 16 || !known(m) || !known(n) || "
+         {"tile_size != 0 || workgroup_size != 0 || BM <= 16 || !known(m) || !known(n) || "
           "ceildiv(m,BM)*ceildiv(n,BN) >= COMPUTE_UNITS",
           "tiles of ${BM}x${BN} leave compute units idle"},
          {"BM % TM == 0 && BN % TN == 0",

@@ -274,6 +274,30 @@ START_TEST(test_sizes_are_honoured)
 }
 END_TEST
 
+/* Every group that the contract allows, whatever the product's size. */
+START_TEST(test_every_group)
+{
+    static const char *const sizes[] = {"300", "20", "4096", "?"};
+    for (int group = 64; group <= 1024; group += 64) {
+        for (size_t i = 0; i < COUNT(sizes); i++) {
+            char spec[120], part[60], *source;
+            snprintf(spec, sizeof spec, "matmul m=%s n=%s k=%s workgroup_size=%d", sizes[i],
+                     sizes[i], sizes[i], group);
+            snprintf(part, sizeof part, "reqd_work_group_size(%d, 1, 1)", group);
+            ck_assert_msg(kiln_emit(spec, "gpu", &source) == KILN_OK, "%s: %s", spec,
+                          kiln_last_error());
+            ck_assert_msg(strstr(source, part) != NULL, "%s: no %s in\n%s", spec, part, source);
+            kiln_free(source);
+        }
+    }
+    char *source;
+    ck_assert_int_eq(kiln_emit("matmul m=9 n=9 k=9 tile_size=8 workgroup_size=256", "gpu", &source),
+                     KILN_UNSUPPORTED);
+    ck_assert_ptr_nonnull(
+        strstr(kiln_last_error(), "workgroup_size=256: a tile of 8x8 has only 64 elements"));
+}
+END_TEST
+
 START_TEST(test_emit)
 {
     char *source = (char *)"";
@@ -427,6 +451,7 @@ int main(void)
     tcase_add_loop_test(tests, test_never_refused, 0, rows);
     tcase_add_loop_test(tests, test_sizes_asked_for, 0, rows);
     tcase_add_test(tests, test_sizes_are_honoured);
+    tcase_add_test(tests, test_every_group);
     tcase_add_test(tests, test_emit);
     tcase_add_loop_test(tests, test_golden, 0, (int)COUNT(golden));
     tcase_add_loop_test(tests, test_clang, 0, rows);

@@ -528,6 +528,17 @@ START_TEST(test_wait_list_mismatch)
                  KILN_INVALID_ARGUMENT, "wait_list|num_wait is 1");
     test_refused(kiln_launch(s.launch.kernel, test_queue, s.args, s.num_args, 0, &gate, &event),
                  KILN_INVALID_ARGUMENT, "wait_list|num_wait is 0");
+    cl_event with_null[2] = {gate, NULL};
+    test_refused(kiln_launch(s.launch.kernel, test_queue, s.args, s.num_args, 2, with_null, &event),
+                 KILN_INVALID_ARGUMENT, "event 1 of the wait list is NULL");
+    cl_device_id device = kiln_context_device(test_context);
+    cl_context other = clCreateContext(NULL, 1, &device, NULL, NULL, &code);
+    cl_event foreign = clCreateUserEvent(other, &code);
+    test_refused(kiln_launch(s.launch.kernel, test_queue, s.args, s.num_args, 1, &foreign, &event),
+                 KILN_INVALID_ARGUMENT, "event 0 of the wait list is of another context");
+    clSetUserEventStatus(foreign, CL_COMPLETE);
+    clReleaseEvent(foreign);
+    clReleaseContext(other);
     ck_assert(event == none || event == NULL);
     clSetUserEventStatus(gate, CL_COMPLETE);
     clReleaseEvent(gate);
