@@ -36,10 +36,7 @@ static kiln_status unknown_fact(const char *word)
     kiln_text message = {0};
     kiln_text_addf(&message, "device facts: unknown fact `%s'", word);
     kiln_suggest(&message, word, field_name, NULL);
-    kiln_status status =
-        message.failed ? kiln_fail_memory() : kiln_fail(KILN_INVALID_ARGUMENT, "%s", message.data);
-    kiln_text_free(&message);
-    return status;
+    return kiln_fail_text(KILN_INVALID_ARGUMENT, &message);
 }
 
 static kiln_status set_fact(kiln_facts *facts, char *word)

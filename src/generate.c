@@ -140,8 +140,8 @@ static kiln_status bind_banner(generation *g, const char *entry)
     if (status == KILN_OK)
         status = kiln_env_string(&g->env, "stage_file", g->stage->file);
     if (status == KILN_OK)
-        status = kiln_env_int(&g->env, "EPILOGUE_OPS",
-                              (int64_t)g->generated->signature.num_epilogue);
+        status =
+            kiln_env_int(&g->env, "EPILOGUE_OPS", (int64_t)g->generated->signature.num_epilogue);
     kiln_text_free(&tuning);
     return status;
 }

@@ -245,10 +245,7 @@ static kiln_status no_such_dim(const kiln_kernel *kernel, const char *name)
     kiln_text message = {0};
     kiln_text_addf(&message, "%s: there is no launch-time dimension `%s'", row, name);
     kiln_suggest(&message, name, dim_name, (void *)kernel);
-    kiln_status status =
-        message.failed ? kiln_fail_memory() : kiln_fail(KILN_INVALID_LAUNCH, "%s", message.data);
-    kiln_text_free(&message);
-    return status;
+    return kiln_fail_text(KILN_INVALID_LAUNCH, &message);
 }
 
 kiln_status kiln_kernel_dims(const kiln_kernel *kernel, const kiln_arg *args, size_t num_args,

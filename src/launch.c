@@ -32,10 +32,7 @@ static kiln_status unknown_argument(const kiln_kernel *kernel, const char *name)
     kiln_text_add(&message, "; it takes");
     for (size_t i = 0; i < signature->count; i++)
         kiln_text_addf(&message, "%s %s", i ? "," : "", signature->parameters[i].name);
-    kiln_status status =
-        message.failed ? kiln_fail_memory() : kiln_fail(KILN_INVALID_LAUNCH, "%s", message.data);
-    kiln_text_free(&message);
-    return status;
+    return kiln_fail_text(KILN_INVALID_LAUNCH, &message);
 }
 
 static const char *kind_name(kiln_arg_kind kind)

@@ -154,10 +154,7 @@ static kiln_status set_word(kiln_spec *spec, const char *word, bool *given)
     kiln_text message = {0};
     kiln_text_addf(&message, "%s has no parameter `%s'", kernel, name);
     kiln_suggest(&message, name, parameter_name, (void *)spec->row);
-    kiln_status status =
-        message.failed ? kiln_fail_memory() : kiln_fail(KILN_INVALID_SPEC, "%s", message.data);
-    kiln_text_free(&message);
-    return status;
+    return kiln_fail_text(KILN_INVALID_SPEC, &message);
 }
 
 /* The next blank-separated word; false at the end, or with an error in *status. */
@@ -194,10 +191,7 @@ static kiln_status find_row(const char *name, kiln_spec *spec)
         kiln_text message = {0};
         kiln_text_addf(&message, "unknown kernel `%s'", name);
         kiln_suggest(&message, name, kernel_name, NULL);
-        kiln_status status =
-            message.failed ? kiln_fail_memory() : kiln_fail(KILN_INVALID_SPEC, "%s", message.data);
-        kiln_text_free(&message);
-        return status;
+        return kiln_fail_text(KILN_INVALID_SPEC, &message);
     }
     while (spec->num_dims < KILN_MAX_DIMS && spec->row->dims[spec->num_dims])
         spec->num_dims++;

@@ -226,6 +226,15 @@ char *kiln_text_take(kiln_text *text)
     return data;
 }
 
+kiln_status kiln_fail_text(kiln_status status, kiln_text *sentence)
+{
+    status = sentence->failed
+                 ? kiln_fail_memory()
+                 : kiln_fail(status, "%s", sentence->data != NULL ? sentence->data : "");
+    kiln_text_free(sentence);
+    return status;
+}
+
 char *kiln_strndup(const char *string, size_t length)
 {
     kiln_text text = {0};

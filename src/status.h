@@ -42,6 +42,10 @@ char *kiln_text_take(kiln_text *text);
 char *kiln_strdup(const char *string);
 char *kiln_strndup(const char *string, size_t length);
 
+/* kiln_fail with the text as its sentence, which it frees; KILN_OUT_OF_MEMORY if an addition to it
+ * failed. */
+kiln_status kiln_fail_text(kiln_status status, kiln_text *sentence);
+
 /* Up to three names nearest to a misspelt one (edit distance, or one is the beginning of the
  * other; case aside), as ", did you mean `a', `b' or `c'?"; nothing if none is near. name(user, i)
  * gives the i-th name, NULL past the end. */
