@@ -1,5 +1,6 @@
 #include "program.h"
 #include "device.h"
+#include "template.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -18,8 +19,18 @@ char *kiln_program_identity(const kiln_context *context, const char *source, con
     return kiln_text_take(&text);
 }
 
+/* NVIDIA's compiler reports lines of the whole program, "<kernel>:49:13: error: ...", whatever the
+ * #line marks say: the template's place then goes in front of the log. */
+static void place_error(const char *log, const char *source, kiln_text *out)
+{
+    const char *at = log ? strstr(log, "<kernel>:") : NULL;
+    if (!source || !at)
+        return;
+    kiln_template_place(source, strtoul(at + strlen("<kernel>:"), NULL, 10), out);
+}
+
 static kiln_status fail_build(cl_program program, cl_device_id device, const char *entry,
-                              cl_int code)
+                              const char *source, cl_int code)
 {
     size_t size = 0;
     char *log = NULL;
@@ -27,21 +38,28 @@ static kiln_status fail_build(cl_program program, cl_device_id device, const cha
         log = calloc(size + 1, 1);
     if (log)
         clGetProgramBuildInfo(program, device, CL_PROGRAM_BUILD_LOG, size, log, NULL);
-    kiln_status status = kiln_fail(
-        KILN_BUILD_FAILED, "%s: the driver's compiler refused it: %s (%d)%s%s", entry,
-        kiln_cl_error_name(code), code, log && *log ? "; its log:\n" : "", log ? log : "");
+    kiln_text place = {0}, sentence = {0};
+    place_error(log, source, &place);
+    kiln_text_addf(&sentence, "%s: the driver's compiler refused it: %s (%d)", entry,
+                   kiln_cl_error_name(code), code);
+    if (place.length > 0)
+        kiln_text_addf(&sentence, "; at %s", place.data);
+    if (log && *log)
+        kiln_text_addf(&sentence, "; its log:\n%s", log);
+    kiln_text_free(&place);
     free(log);
-    return status;
+    return kiln_fail_text(KILN_BUILD_FAILED, &sentence);
 }
 
-/* Builds and creates the kernel, which must come before the binary is read: some drivers compile
- * that late. */
-static kiln_status finish_program(kiln_context *context, const char *entry, kiln_program *program)
+/* source: NULL for a binary. Builds and creates the kernel, which must come before the binary is
+ * read: some drivers compile that late. */
+static kiln_status finish_program(kiln_context *context, const char *entry, const char *source,
+                                  kiln_program *program)
 {
     cl_int code =
         clBuildProgram(program->program, 1, &context->device, kiln_build_options, NULL, NULL);
     if (code == CL_BUILD_PROGRAM_FAILURE || code == CL_COMPILER_NOT_AVAILABLE)
-        return fail_build(program->program, context->device, entry, code);
+        return fail_build(program->program, context->device, entry, source, code);
     if (code != CL_SUCCESS)
         return kiln_fail_cl("clBuildProgram", code);
     program->kernel = clCreateKernel(program->program, entry, &code);
@@ -80,7 +98,7 @@ static bool load_program(kiln_context *context, const char *entry, kiln_program 
     free(binary);
     if (code != CL_SUCCESS) {
         program->program = NULL;
-    } else if (finish_program(context, entry, program) == KILN_OK) {
+    } else if (finish_program(context, entry, NULL, program) == KILN_OK) {
         program->from_disk = true;
         return true;
     }
@@ -128,7 +146,7 @@ kiln_status kiln_program_build(kiln_context *context, const char *source, const 
             program->program = NULL;
             status = kiln_fail_cl("clCreateProgramWithSource", code);
         } else {
-            status = finish_program(context, entry, program);
+            status = finish_program(context, entry, source, program);
         }
         if (status == KILN_OK && mode == KILN_CACHE_ON && !context->compiles_late)
             save_program(context, program->program, program->identity);

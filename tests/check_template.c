@@ -535,6 +535,25 @@ END_TEST
 
 /* ---- robustness -------------------------------------------------------------------------- */
 
+/* Without the marks' help: what a driver counts from the program's start. */
+START_TEST(test_places)
+{
+    const char *text = "#line 7 \"a.cl\"\nseven\neight\n#line 3 \"op/b.cl\"\nthree\n";
+    static const char *const places[] = {"a.cl:6",    "a.cl:7",    "a.cl:8",
+                                         "op/b.cl:2", "op/b.cl:3", ""};
+    for (size_t line = 1; line <= 6; line++) {
+        kiln_text place = {0};
+        kiln_template_place(text, line, &place);
+        ck_assert_str_eq(place.data ? place.data : "", places[line - 1]);
+        kiln_text_free(&place);
+    }
+    kiln_text none = {0};
+    kiln_template_place("no mark\n", 1, &none);
+    kiln_template_place(text, 0, &none);
+    ck_assert_ptr_null(none.data);
+}
+END_TEST
+
 START_TEST(test_random_templates)
 {
     static const char *const lines[] = {"@if 1",
@@ -621,6 +640,7 @@ int main(void)
     tcase_add_test(tests, test_apply_indents);
     tcase_add_test(tests, test_line_marks);
     tcase_add_test(tests, test_line_marks_are_few);
+    tcase_add_test(tests, test_places);
     tcase_add_test(tests, test_random_templates);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
