@@ -504,15 +504,15 @@ kiln_status kiln_template_expand(const kiln_template_params *params, const char 
     return expand_file(&nowhere, 0, file, "", params->env);
 }
 
-void kiln_template_place(const char *expansion, size_t line, kiln_text *out)
+void kiln_template_place(const char *program, size_t line, kiln_text *out)
 {
     const char *file = NULL;
     size_t length = 0;
     unsigned long number = 0;
-    for (size_t at = 1; at <= line && *expansion; at++) {
-        if (strncmp(expansion, "#line ", 6) == 0) {
+    for (size_t at = 1; at <= line && *program; at++) {
+        if (strncmp(program, "#line ", 6) == 0) {
             char *end;
-            number = strtoul(expansion + 6, &end, 10) - 1;
+            number = strtoul(program + 6, &end, 10) - 1;
             file = strchr(end, '"');
             length = file ? strcspn(file + 1, "\"\n") : 0;
         } else {
@@ -520,7 +520,7 @@ void kiln_template_place(const char *expansion, size_t line, kiln_text *out)
         }
         if (at == line && file)
             kiln_text_addf(out, "%.*s:%lu", (int)length, file + 1, number);
-        expansion += strcspn(expansion, "\n");
-        expansion += *expansion == '\n';
+        program += strcspn(program, "\n");
+        program += *program == '\n';
     }
 }

@@ -48,9 +48,9 @@ kiln_status kiln_template_expand(const kiln_template_params *params, const char 
 kiln_status kiln_template_inline(const char *text, kiln_env *env, const char *where,
                                  kiln_text *out);
 
-/* Appends "FILE:LINE", the place in a template of the expansion's line (from 1), as its #line marks
- * say; nothing if they say nothing. For drivers that report lines of the whole program. */
-void kiln_template_place(const char *expansion, size_t line, kiln_text *out);
+/* Appends "FILE:LINE", the place in a template of an expanded program's line (from 1), as its #line
+ * marks say; nothing if they say nothing. For drivers that report lines of the whole program. */
+void kiln_template_place(const char *program, size_t line, kiln_text *out);
 
 /* The text of a template file: from dir, or embedded where dir is NULL or has no such file. The
  * caller frees it. A name that leaves dir is refused. */
