@@ -232,7 +232,7 @@ static inline kiln_arg kiln_scalar_int(const char *name, int64_t value)
 /* Enqueues the kernel on queue, whose context must be the kernel's and whose device its device.
  * args, in any order, are every argument of the kernel: buffers large enough for their extents
  * behind the offset, and every dimension that the spec left to the launch. Buffers may not
- * overlap where one is written, but for the pairs that KERNELS.md allows in place (y on x,
+ * overlap where one is written, but for the pairs that a kernel's comment allows in place (y on x,
  * residual on c). Works on in-order and out-of-order queues: the launch waits for wait_list (of
  * num_wait events, NULL if 0), its stages for one another; event, if not NULL, gets an event that
  * the caller releases. Returns as soon as it is enqueued; buffers are retained by OpenCL. */

@@ -122,7 +122,7 @@ typedef struct kiln_row {
     const kiln_variant *variants[KILN_MAX_VARIANTS];
 } kiln_row;
 
-/* Rows in the order of KERNELS.md. */
+/* Rows family by family, as `kiln list` shows them. */
 size_t kiln_num_rows(void);
 const kiln_row *kiln_row_at(size_t index);
 const kiln_row *kiln_row_find(const char *name);

@@ -1,5 +1,6 @@
-/* The double-precision oracle: every kernel once more, from the equations in KERNELS.md and from
- * nothing else. A kernel is added by one function and its line in the table of reference.c. */
+/* The double-precision oracle: every kernel once more, from the equations that
+ * kiln.h states and from nothing else. A kernel is added by one function and its line in the table
+ * of reference.c. */
 #ifndef KILN_REFERENCE_H
 #define KILN_REFERENCE_H
 

@@ -403,7 +403,9 @@ void test_check_untouched(const test_launch *launch, bool outputs_too)
     }
 }
 
-/* KERNELS.md, "Tolerance". */
+/* The contract: ||out - ref|| / ||ref|| for each output by its own storage, no element off by more
+ * than 16 tolerances of (|ref| + rms of ref), and where terms cancel CANCELLATION of their
+ * root-sum-square besides. */
 static double tolerance_of(kiln_dtype dtype)
 {
     return dtype == KILN_F16 ? 2e-3 : dtype == KILN_BF16 ? 1e-2 : dtype == KILN_F32 ? 1e-5 : 0.0;
