@@ -8,7 +8,7 @@ if [ "${1:-}" = --one ]; then
     command=$2
     log=tests/$(basename "${command%% *}").valgrind.log
     case $command in
-    # Valgrind shows PoCL a smaller CPU, so no cached binary fits, and PoCL's compiler takes a minute
+    # Valgrind shows PoCL a smaller CPU: no cached binary fits, and PoCL's compiler takes a minute
     # for each kernel there: the sweeps and what tests compiling are left to check-asan.
     tests/check_program | tests/check_matmul | tests/check_fused)
         echo "SKIP: $command under valgrind: it compiles too much"
