@@ -1,6 +1,5 @@
 /* kiln cache: what the disk cache holds. */
 #include "cache.h"
-#include "cache_dir.h"
 #include "cli.h"
 #include <inttypes.h>
 #include <stdlib.h>
