@@ -229,6 +229,40 @@ static bool truth(kiln_value v)
 
 static kiln_value conditional(parser *p, bool skip);
 
+static double round_f32(double a)
+{
+    return (double)(float)a;
+}
+
+/* The functions of real numbers; pow is the one of two. */
+static kiln_value real_call(parser *p, const char *name, bool skip)
+{
+    static const struct {
+        const char *name;
+        double (*of_one)(double a);
+    } functions[] = {{"pow", NULL}, {"exp", exp}, {"ceil", ceil}, {"f32", round_f32}};
+    size_t f = 0;
+    while (f < sizeof functions / sizeof *functions && strcmp(name, functions[f].name) != 0)
+        f++;
+    if (f == sizeof functions / sizeof *functions)
+        return error(p, "unknown function ", name);
+    kiln_value a = conditional(p, skip), b = integer(0);
+    if (!functions[f].of_one) {
+        if (!take(p, ","))
+            return error(p, "two arguments are expected by ", name);
+        b = conditional(p, skip);
+    }
+    if (!take(p, ")"))
+        return error(p, "`)' is missing", "");
+    if (skip || p->status != KILN_OK)
+        return integer(0);
+    if (!is_number(a) || !is_number(b))
+        return error(p, "a number known now is expected by ", name);
+    double value = functions[f].of_one ? functions[f].of_one(as_real(a))
+                                       : pow(as_real(a), as_real(b));
+    return isfinite(value) ? real(value) : error(p, "no finite number comes from ", name);
+}
+
 static kiln_value call(parser *p, const char *name, bool skip)
 {
     static const char *const known_functions[] = {"ceildiv", "roundup", "min", "max"};
@@ -239,14 +273,14 @@ static kiln_value call(parser *p, const char *name, bool skip)
         bool found = kiln_env_find(p->env, argument) != NULL;
         return take(p, ")") ? integer(found) : error(p, "`)' is missing", "");
     }
-    kiln_value a = conditional(p, skip);
-    if (strcmp(name, "known") == 0)
-        return take(p, ")") ? integer(a.kind != KILN_SYMBOL) : error(p, "`)' is missing", "");
     size_t f = 0;
     while (f < 4 && strcmp(name, known_functions[f]) != 0)
         f++;
+    if (f == 4 && strcmp(name, "known") != 0)
+        return real_call(p, name, skip);
+    kiln_value a = conditional(p, skip);
     if (f == 4)
-        return error(p, "unknown function ", name);
+        return take(p, ")") ? integer(a.kind != KILN_SYMBOL) : error(p, "`)' is missing", "");
     if (!take(p, ","))
         return error(p, "two arguments are expected by ", name);
     kiln_value b = conditional(p, skip);

@@ -40,18 +40,18 @@ static kiln_status bind_dtype(kiln_env *env, const char *name, kiln_dtype dtype)
     return kiln_env_string(env, key, kiln_dtype_name(dtype));
 }
 
-/* The tensor that the epilogue's `store` writes: the row's first output. */
-static kiln_status bind_destination(generation *g)
+/* What `load` reads and `store` writes: the row's first input and its first output. */
+static kiln_status bind_end(generation *g, const char *name, bool output)
 {
     const kiln_signature *signature = &g->generated->signature;
     for (size_t i = 0; i < signature->count; i++) {
         const kiln_parameter *parameter = &signature->parameters[i];
         const kiln_tensor *first = g->spec->row->tensors;
         bool own = parameter->tensor >= first && parameter->tensor < first + KILN_MAX_TENSORS;
-        if (!parameter->is_output || !own)
+        if (!(output ? parameter->is_output : parameter->is_input) || !own)
             continue;
-        kiln_status status = kiln_env_string(&g->env, "dst", parameter->name);
-        return status == KILN_OK ? bind_dtype(&g->env, "dst", parameter->dtype) : status;
+        kiln_status status = kiln_env_string(&g->env, name, parameter->name);
+        return status == KILN_OK ? bind_dtype(&g->env, name, parameter->dtype) : status;
     }
     return KILN_OK;
 }
@@ -73,7 +73,9 @@ static kiln_status bind_tensors(generation *g)
         snprintf(key, sizeof key, "use_%s", kiln_dtype_name((kiln_dtype)dtype));
         status = kiln_env_int(&g->env, key, used);
     }
-    return status == KILN_OK ? bind_destination(g) : status;
+    if (status == KILN_OK)
+        status = bind_end(g, "src", false);
+    return status == KILN_OK ? bind_end(g, "dst", true) : status;
 }
 
 /* Another parameter may be the same memory. */
@@ -99,6 +101,8 @@ static kiln_status bind_signature(generation *g, const char *entry, int64_t work
     int indent = (int)strlen(entry) + 6;
     for (size_t i = 0; i < signature->count; i++) {
         const kiln_parameter *parameter = &signature->parameters[i];
+        if (parameter->kind == KILN_ARG_SCALAR)
+            continue;
         if (i > 0)
             kiln_text_addf(&head, ",\n%*s", indent, "");
         if (parameter->kind == KILN_ARG_DIM) {
@@ -112,6 +116,14 @@ static kiln_status bind_signature(generation *g, const char *entry, int64_t work
         kiln_text_addf(&offsets, "%s    %s += %s_offset;", offsets.length ? "\n" : "",
                        parameter->name, parameter->name);
     }
+    const kiln_passed *passed = g->spec->row->passed;
+    for (size_t i = 0; i < KILN_MAX_PASSED && passed[i].name; i++)
+        kiln_text_addf(&head, ",\n%*sconst %s %s", indent, "", passed[i].type, passed[i].name);
+    const kiln_scratch *scratch = g->generated->chosen.variant->scratch;
+    for (size_t i = 0; i < KILN_MAX_SCRATCH && scratch[i].name; i++)
+        if (g->generated->scratch[i])
+            kiln_text_addf(&head, ",\n%*s__global float *restrict %s", indent, "",
+                           scratch[i].name);
     kiln_text_add(&head, ")");
     kiln_status status = head.failed || offsets.failed
                              ? kiln_fail_memory()
@@ -286,6 +298,39 @@ static kiln_status make_signature(const kiln_spec *spec, kiln_signature *signatu
     return status;
 }
 
+/* Whether a part of a variant, a stage or its scratch, is in force. */
+static kiln_status in_force(const char *when, kiln_env *env, bool *result)
+{
+    int64_t value = 1;
+    kiln_status status = when ? kiln_expr_eval_int(when, env, &value) : KILN_OK;
+    *result = value != 0;
+    return status;
+}
+
+/* The stages and the scratch that spec and tuning ask for. */
+static kiln_status select_parts(const kiln_spec *spec, const kiln_facts *facts,
+                                kiln_generated *generated)
+{
+    const kiln_variant *variant = generated->chosen.variant;
+    kiln_env env;
+    kiln_env_init(&env, NULL);
+    kiln_status status = kiln_facts_bind(facts, &env);
+    if (status == KILN_OK)
+        status = kiln_spec_bind(spec, NULL, &env);
+    if (status == KILN_OK)
+        status = kiln_chosen_bind(&generated->chosen, &env);
+    for (size_t i = 0; i < KILN_MAX_STAGES && variant->stages[i].file && status == KILN_OK; i++) {
+        bool wanted;
+        status = in_force(variant->stages[i].when, &env, &wanted);
+        if (status == KILN_OK && wanted)
+            generated->stages[generated->num_stages++].stage = &variant->stages[i];
+    }
+    for (size_t i = 0; i < KILN_MAX_SCRATCH && variant->scratch[i].name && status == KILN_OK; i++)
+        status = in_force(variant->scratch[i].when, &env, &generated->scratch[i]);
+    kiln_env_free(&env);
+    return status;
+}
+
 kiln_status kiln_generate(const kiln_spec *spec, const kiln_facts *facts, const char *template_dir,
                           kiln_generated *generated)
 {
@@ -295,12 +340,10 @@ kiln_status kiln_generate(const kiln_spec *spec, const kiln_facts *facts, const 
         status = kiln_choose(spec, facts, &generated->chosen);
     if (status != KILN_OK)
         return status;
-    const kiln_variant *variant = generated->chosen.variant;
-    for (size_t i = 0; i < KILN_MAX_STAGES && variant->stages[i].file && status == KILN_OK; i++) {
-        status = generate_stage(spec, facts, template_dir, generated, &variant->stages[i],
+    status = select_parts(spec, facts, generated);
+    for (size_t i = 0; i < generated->num_stages && status == KILN_OK; i++)
+        status = generate_stage(spec, facts, template_dir, generated, generated->stages[i].stage,
                                 &generated->stages[i]);
-        generated->num_stages = i + 1;
-    }
     if (status != KILN_OK)
         kiln_generated_free(generated);
     return status;

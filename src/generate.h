@@ -6,9 +6,11 @@
 #include "choose.h"
 #include "signature.h"
 
-/* One OpenCL kernel. Its arguments are the signature's parameters in order: a buffer is a pointer
- * and a ulong offset in elements, a dimension a long. */
+/* One OpenCL kernel. Its arguments are the signature's buffers and dimensions in order: a buffer is
+ * a pointer and a ulong offset in elements, a dimension a long. Then come the numbers that the row
+ * passes, and the pointers of the variant's scratch that is in force. */
 typedef struct kiln_stage_text {
+    const kiln_stage *stage;
     char *entry;
     char *source;
 } kiln_stage_text;
@@ -16,6 +18,7 @@ typedef struct kiln_stage_text {
 typedef struct kiln_generated {
     kiln_signature signature;
     kiln_chosen chosen;
+    bool scratch[KILN_MAX_SCRATCH]; /* of the variant's: in force */
     size_t num_stages;
     kiln_stage_text stages[KILN_MAX_STAGES];
 } kiln_generated;

@@ -96,7 +96,8 @@ static kiln_status check_sizes(const kiln_spec *spec, const kiln_generated *gene
     kiln_status status = kiln_spec_bind(spec, NULL, &env);
     kiln_extents extents;
     for (size_t i = 0; i < generated->signature.count && status == KILN_OK; i++)
-        status = kiln_parameter_extents(&generated->signature.parameters[i], &env, &extents);
+        if (generated->signature.parameters[i].kind == KILN_ARG_BUFFER)
+            status = kiln_parameter_extents(&generated->signature.parameters[i], &env, &extents);
     kiln_env_free(&env);
     return status == KILN_INVALID_SPEC
                ? kiln_fail(status, "%s: %s", spec->row->name, kiln_last_error())
@@ -279,15 +280,15 @@ kiln_status kiln_kernel_dims(const kiln_kernel *kernel, const kiln_arg *args, si
 
 static kiln_status stage_sizes(const kiln_kernel *kernel, kiln_env *env, kiln_sizes *sizes)
 {
-    const kiln_variant *variant = kernel->generated.chosen.variant;
     for (size_t i = 0; i < kernel->generated.num_stages; i++) {
+        const kiln_stage *stage = kernel->generated.stages[i].stage;
         double groups;
         int64_t exact, workgroup;
-        kiln_status status = kiln_expr_eval_real(variant->stages[i].groups, env, &groups);
+        kiln_status status = kiln_expr_eval_real(stage->groups, env, &groups);
         if (status == KILN_OK)
-            status = kiln_expr_eval_int(variant->stages[i].groups, env, &exact);
+            status = kiln_expr_eval_int(stage->groups, env, &exact);
         if (status == KILN_OK)
-            status = kiln_expr_eval_int(variant->stages[i].workgroup, env, &workgroup);
+            status = kiln_expr_eval_int(stage->workgroup, env, &workgroup);
         if (status != KILN_OK)
             return status;
         if (groups * (double)workgroup > 0x1p62 || (uint64_t)exact > SIZE_MAX / (uint64_t)workgroup)
@@ -295,6 +296,24 @@ static kiln_status stage_sizes(const kiln_kernel *kernel, kiln_env *env, kiln_si
                              kernel->spec.row->name, groups, (long long)workgroup);
         sizes->global[i] = (size_t)(exact * workgroup);
         sizes->local[i] = (size_t)workgroup;
+    }
+    return KILN_OK;
+}
+
+static kiln_status scratch_sizes(const kiln_kernel *kernel, kiln_env *env, kiln_sizes *sizes)
+{
+    const kiln_scratch *scratch = kernel->generated.chosen.variant->scratch;
+    for (size_t i = 0; i < KILN_MAX_SCRATCH && scratch[i].name; i++) {
+        int64_t count;
+        if (!kernel->generated.scratch[i])
+            continue;
+        kiln_status status = kiln_expr_eval_int(scratch[i].count, env, &count);
+        if (status != KILN_OK)
+            return status;
+        if (count < 1 || (uint64_t)count > SIZE_MAX / sizeof(cl_float))
+            return kiln_fail(KILN_INVALID_LAUNCH, "%s: scratch of %lld elements is impossible",
+                             kernel->spec.row->name, (long long)count);
+        sizes->scratch[i] = (size_t)count * sizeof(cl_float);
     }
     return KILN_OK;
 }
@@ -322,6 +341,8 @@ kiln_status kiln_kernel_sizes(const kiln_kernel *kernel, const int64_t *dims, ki
         status = kiln_chosen_bind(&kernel->generated.chosen, &env);
     if (status == KILN_OK)
         status = stage_sizes(kernel, &env, sizes);
+    if (status == KILN_OK)
+        status = scratch_sizes(kernel, &env, sizes);
     kiln_env_free(&env);
     return status;
 }
@@ -394,6 +415,8 @@ kiln_status kiln_get_arg_info(const kiln_kernel *kernel, size_t index, const kil
         told.row_stride = extents.stride;
         told.bytes = (size_t)extents.bytes;
     }
+    if (parameter->kind == KILN_ARG_SCALAR)
+        told.is_integer = parameter->number->integer;
     *info = told;
     return KILN_OK;
 }

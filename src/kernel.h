@@ -10,6 +10,7 @@ typedef struct kiln_sizes {
     int64_t dims[KILN_MAX_DIMS];
     kiln_extents extents[KILN_MAX_PARAMETERS]; /* of the buffers */
     size_t global[KILN_MAX_STAGES], local[KILN_MAX_STAGES];
+    size_t scratch[KILN_MAX_SCRATCH]; /* bytes of those in force */
 } kiln_sizes;
 
 typedef enum kiln_kernel_state {

@@ -216,13 +216,15 @@ static inline kiln_arg kiln_dim(const char *name, int64_t value)
     return arg;
 }
 
-/* value is stored as both: an integer scalar reads integer, a real one real. */
+/* An integer scalar takes a whole number only. */
 static inline kiln_arg kiln_scalar(const char *name, double value)
 {
-    kiln_arg arg = {name, KILN_ARG_SCALAR, NULL, 0, (int64_t)value, value};
+    int fits = value >= -9223372036854775808.0 && value < 9223372036854775808.0;
+    kiln_arg arg = {name, KILN_ARG_SCALAR, NULL, 0, fits ? (int64_t)value : 0, value};
     return arg;
 }
 
+/* For a seed, a 64-bit unsigned number, cast it. */
 static inline kiln_arg kiln_scalar_int(const char *name, int64_t value)
 {
     kiln_arg arg = {name, KILN_ARG_SCALAR, NULL, 0, value, (double)value};
@@ -253,6 +255,7 @@ typedef struct kiln_arg_info {
     int64_t extents[KILN_MAX_RANK];
     int64_t row_stride; /* elements from row to row: the last extent, or the leading dimension */
     size_t bytes;       /* what a launch needs behind the offset */
+    int is_integer;     /* of a scalar: a whole number */
 } kiln_arg_info;
 
 /* Argument index (0 <= index < num_args) under the launch-time dimensions given in dims; args of

@@ -1,5 +1,6 @@
 #include "device.h"
 #include "kernel.h"
+#include "scalars.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@ typedef struct {
     kiln_kernel *kernel;
     const kiln_arg *of[KILN_MAX_PARAMETERS]; /* the argument given for each parameter */
     range ranges[KILN_MAX_PARAMETERS];
+    kiln_passed_values passed;
+    cl_mem scratch[KILN_MAX_SCRATCH];
 } launch;
 
 /* ---- names ------------------------------------------------------------------------------- */
@@ -220,6 +223,8 @@ static kiln_status set_arguments(launch *l, cl_kernel kernel, const int64_t *dim
     cl_int code = CL_SUCCESS;
     for (size_t p = 0; p < signature->count && code == CL_SUCCESS; p++) {
         const kiln_parameter *parameter = &signature->parameters[p];
+        if (parameter->kind == KILN_ARG_SCALAR)
+            continue;
         if (parameter->kind == KILN_ARG_DIM) {
             cl_long value = dims[parameter->dim];
             code = clSetKernelArg(kernel, index++, sizeof value, &value);
@@ -230,7 +235,40 @@ static kiln_status set_arguments(launch *l, cl_kernel kernel, const int64_t *dim
         if (code == CL_SUCCESS)
             code = clSetKernelArg(kernel, index++, sizeof offset, &offset);
     }
+    for (size_t i = 0; i < l->passed.count && code == CL_SUCCESS; i++)
+        code = clSetKernelArg(kernel, index++, l->passed.sizes[i], l->passed.bytes[i]);
+    for (size_t i = 0; i < KILN_MAX_SCRATCH && code == CL_SUCCESS; i++)
+        if (l->scratch[i])
+            code = clSetKernelArg(kernel, index++, sizeof(cl_mem), &l->scratch[i]);
     return code == CL_SUCCESS ? KILN_OK : kiln_fail_cl("clSetKernelArg", code);
+}
+
+/* A launch's own, so that launches on several queues share none. OpenCL keeps a buffer that was
+ * released until the commands that use it are over. */
+static kiln_status make_scratch(launch *l)
+{
+    for (size_t i = 0; i < KILN_MAX_SCRATCH; i++) {
+        size_t bytes = l->kernel->sizes.scratch[i];
+        cl_int code = CL_SUCCESS;
+        if (!l->kernel->generated.scratch[i])
+            continue;
+        l->scratch[i] = clCreateBuffer(l->kernel->context->cl,
+                                       CL_MEM_READ_WRITE | CL_MEM_HOST_NO_ACCESS, bytes, NULL,
+                                       &code);
+        if (code != CL_SUCCESS) {
+            l->scratch[i] = NULL;
+            return kiln_fail(KILN_OPENCL_ERROR, "%s: no scratch of %zu bytes: %s (%d)",
+                             l->kernel->spec.row->name, bytes, kiln_cl_error_name(code), code);
+        }
+    }
+    return KILN_OK;
+}
+
+static void drop_scratch(launch *l)
+{
+    for (size_t i = 0; i < KILN_MAX_SCRATCH; i++)
+        if (l->scratch[i])
+            clReleaseMemObject(l->scratch[i]);
 }
 
 /* With the kernel's lock held. The stages wait for one another, the first for wait_list. */
@@ -291,7 +329,10 @@ static kiln_status launch_locked(launch *l, cl_command_queue queue, const int64_
     if (status == KILN_OK)
         status = check_overlap(l);
     if (status == KILN_OK)
+        status = make_scratch(l);
+    if (status == KILN_OK)
         status = enqueue(l, queue, &l->kernel->sizes, num_wait, wait_list, event);
+    drop_scratch(l);
     return status;
 }
 
@@ -314,6 +355,8 @@ kiln_status kiln_launch(kiln_kernel *kernel, cl_command_queue queue, const kiln_
         status = match(&l, args, num_args);
     if (status == KILN_OK)
         status = kiln_kernel_dims(kernel, args, num_args, true, dims);
+    if (status == KILN_OK)
+        status = kiln_scalars_pass(kernel, l.of, dims, &l.passed);
     if (status != KILN_OK)
         return status;
     pthread_mutex_lock(&kernel->lock);

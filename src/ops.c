@@ -19,6 +19,16 @@ const kiln_op kiln_ops[] = {
      .tensors = {{"pre", KILN_OUT, "m, n", .stride = "ldc", .dtype = "dtype",
                   .when = "defined(save_pre) && save_pre"}},
      .flops = "approx == 'tanh' ? 8 : 5"},
+    /* dy by gelu'(x): the derivative has the same functions once more. */
+    {.name = "gelu_backward",
+     .file = "op/gelu_backward.cl",
+     .helper = "gelu_backward.cl",
+     .tensors = {{"x", KILN_IN, "m, n", .stride = "ldc", .dtype = "dtype"}},
+     .flops = "approx == 'tanh' ? 14 : 11"},
+    /* On their way in and out of the halves of x, the row's own tensor. */
+    {.name = "swiglu", .file = "op/swiglu.cl", .flops = "5"},
+    {.name = "swiglu_backward", .file = "op/swiglu_backward.cl", .flops = "12"},
+    {.name = "load", .file = "op/load.cl", .flops = "0"},
     {.name = "store", .file = "op/store.cl", .flops = "0"},
 };
 const size_t kiln_num_ops = sizeof kiln_ops / sizeof *kiln_ops;

@@ -24,17 +24,36 @@ const kiln_option *kiln_common_option(size_t index)
     return index < sizeof common_options / sizeof *common_options ? &common_options[index] : NULL;
 }
 
+static const struct {
+    const kiln_row *rows;
+    const size_t *count;
+} tables[] = {
+    {kiln_matmul_rows, &kiln_num_matmul_rows},
+    {kiln_elementwise_rows, &kiln_num_elementwise_rows},
+    {kiln_move_rows, &kiln_num_move_rows},
+    {kiln_norm_rows, &kiln_num_norm_rows},
+    {kiln_attention_rows, &kiln_num_attention_rows},
+    {kiln_optimiser_rows, &kiln_num_optimiser_rows},
+};
+
+#define NUM_TABLES (sizeof tables / sizeof *tables)
+
 size_t kiln_num_rows(void)
 {
-    return kiln_num_matmul_rows + kiln_num_elementwise_rows;
+    size_t count = 0;
+    for (size_t i = 0; i < NUM_TABLES; i++)
+        count += *tables[i].count;
+    return count;
 }
 
 const kiln_row *kiln_row_at(size_t index)
 {
-    if (index < kiln_num_matmul_rows)
-        return &kiln_matmul_rows[index];
-    index -= kiln_num_matmul_rows;
-    return index < kiln_num_elementwise_rows ? &kiln_elementwise_rows[index] : NULL;
+    for (size_t i = 0; i < NUM_TABLES; i++) {
+        if (index < *tables[i].count)
+            return &tables[i].rows[index];
+        index -= *tables[i].count;
+    }
+    return NULL;
 }
 
 const kiln_row *kiln_row_find(const char *name)

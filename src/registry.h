@@ -10,14 +10,17 @@
 
 #define KILN_MAX_DIMS     6
 #define KILN_MAX_OPTIONS  12
-#define KILN_MAX_LETS     12
-#define KILN_MAX_RULES    8
+#define KILN_MAX_LETS     16
+#define KILN_MAX_RULES    10
 #define KILN_MAX_TENSORS  12
+#define KILN_MAX_NUMBERS  6
+#define KILN_MAX_PASSED   12
+#define KILN_MAX_SCRATCH  4
 #define KILN_MAX_OPS      6
 #define KILN_MAX_TUNE     8
 #define KILN_MAX_VALUES   8
 #define KILN_MAX_PRESETS  12
-#define KILN_MAX_STAGES   3
+#define KILN_MAX_STAGES   4
 #define KILN_MAX_VARIANTS 4
 
 /* A formula that has to be true, and the sentence (with ${} over the same names) if it is not. */
@@ -59,7 +62,29 @@ typedef struct kiln_tensor {
     const char *when;    /* only if this formula is true; NULL: always */
     const char *may_be;  /* an input that it may be in place of */
     const char *also_in; /* true: an output that is read as well (accumulate) */
+    const char *touched; /* elements that a launch needs of it; NULL: all */
 } kiln_tensor;
+
+/* A scalar argument: a number of one launch, as a learning rate or a seed. */
+typedef struct kiln_number {
+    const char *name;
+    bool integer; /* 64 bits; a seed uses them as unsigned */
+    const char *about;
+} kiln_number;
+
+/* What a kernel gets of its scalars: computed on the host, in double, once a launch. */
+typedef struct kiln_passed {
+    const char *name;
+    const char *type; /* "float", "int", "uint", "long" or "ulong" */
+    const char *formula;
+} kiln_passed;
+
+/* Memory of one launch, from stage to stage: f32, made and given back by kiln_launch. */
+typedef struct kiln_scratch {
+    const char *name;
+    const char *count; /* elements */
+    const char *when;  /* only if this formula is true; NULL: always */
+} kiln_scratch;
 
 /* A fragment of a few lines that works on one value (or a vector of them) on its way in or out. */
 typedef struct kiln_op {
@@ -87,6 +112,7 @@ typedef struct kiln_stage {
     const char *groups;    /* work-groups of a launch; one-dimensional, since the other two
                               dimensions are limited to 65,535 on some devices */
     const char *workgroup; /* work-items in a group */
+    const char *when;      /* only if this formula, over spec and tuning values, is true */
 } kiln_stage;
 
 /* One way to do a kernel. */
@@ -102,6 +128,7 @@ typedef struct kiln_variant {
     kiln_let lets[KILN_MAX_LETS];      /* for the template and the stages */
     const char *widths[3];             /* vector widths of its loads, stores and hooks */
     bool fixed_workgroup;              /* workgroup_size is accepted and not used */
+    kiln_scratch scratch[KILN_MAX_SCRATCH];
     kiln_stage stages[KILN_MAX_STAGES];
 } kiln_variant;
 
@@ -111,11 +138,15 @@ typedef struct kiln_row {
     const char *summary; /* the equation */
     bool fused;
     const char *dims[KILN_MAX_DIMS];
+    const char *literal; /* the dimensions that may not be left to the launch; NULL: none */
     kiln_option options[KILN_MAX_OPTIONS]; /* besides those of every kernel */
     kiln_let lets[KILN_MAX_LETS];
     kiln_rule rules[KILN_MAX_RULES]; /* over dimensions and options; those over launch-time
                                         dimensions are looked at in each launch */
     kiln_tensor tensors[KILN_MAX_TENSORS];
+    kiln_number numbers[KILN_MAX_NUMBERS];
+    kiln_rule number_rules[KILN_MAX_RULES]; /* over dimensions, options and numbers */
+    kiln_passed passed[KILN_MAX_PASSED];
     kiln_op_use prologue[KILN_MAX_OPS], epilogue[KILN_MAX_OPS];
     const char *prologue_count, *epilogue_count; /* elements that a hook's ops work on */
     const char *flops;                           /* without the ops' */
@@ -134,8 +165,10 @@ const kiln_op *kiln_op_at(size_t index); /* NULL past the end */
 const kiln_option *kiln_common_option(size_t index);
 
 /* The tables, a file each. */
-extern const kiln_row kiln_matmul_rows[], kiln_elementwise_rows[];
-extern const size_t kiln_num_matmul_rows, kiln_num_elementwise_rows;
+extern const kiln_row kiln_matmul_rows[], kiln_elementwise_rows[], kiln_move_rows[],
+    kiln_norm_rows[], kiln_attention_rows[], kiln_optimiser_rows[];
+extern const size_t kiln_num_matmul_rows, kiln_num_elementwise_rows, kiln_num_move_rows,
+    kiln_num_norm_rows, kiln_num_attention_rows, kiln_num_optimiser_rows;
 extern const kiln_op kiln_ops[];
 extern const size_t kiln_num_ops;
 

@@ -1,5 +1,6 @@
 /* Rows that work on one element at a time, over the elementwise templates. */
 #include "registry.h"
+#include "row_options.h"
 
 static const kiln_variant simt = {
     .name = "simt",
@@ -34,34 +35,78 @@ static const kiln_variant vector = {
 #define ELEMENTWISE(length)                                                                        \
     .family = "elementwise", .dims = {"m", "n"},                                                   \
     .lets = {{"count", "m*n"}, {"run", length}, {"ldc", "n"}}, .epilogue_count = "m*n",            \
-    .flops = "0", .variants = {&vector, &simt}
+    .prologue_count = "m*n", .flops = "0", .variants = {&vector, &simt}
 
 #define X_Y(alias)                                                                                 \
-    {"x", KILN_IN, "m, n", .dtype = "dtype"},                                                      \
+    TENSOR("x", KILN_IN, "m, n"),                                                                  \
     {                                                                                              \
         "y", KILN_OUT, "m, n", .dtype = "dtype", .may_be = alias                                   \
+    }
+
+/* There is no default: both layouts are in use. */
+#define GATE_LAYOUT_OPTION                                                                         \
+    {                                                                                              \
+        .name = "layout", .type = KILN_OPTION_CHOICE, .choices = "split|interleaved",              \
+        .about = "split: gate is columns 0..n-1, up n..2n-1; interleaved: gate even, up odd"       \
     }
 
 const kiln_row kiln_elementwise_rows[] = {
     {.name = "bias_add",
      .summary = "y = x + bias",
      .tensors = {X_Y("x")},
+     .prologue = {{.op = "load"}},
      .epilogue = {{.op = "bias"}, {.op = "store"}},
      ELEMENTWISE("n")},
     {.name = "residual_add",
      .summary = "y = x + residual",
      .tensors = {X_Y("x residual")},
+     .prologue = {{.op = "load"}},
      .epilogue = {{.op = "residual"}, {.op = "store"}},
      ELEMENTWISE("count")},
     {.name = "gelu",
      .summary = "y = gelu(x)",
-     .options = {{.name = "approx",
-                  .type = KILN_OPTION_CHOICE,
-                  .choices = "none|tanh",
-                  .about = "none: by erf; tanh: the approximation"}},
+     .options = {APPROX_OPTION},
      .tensors = {X_Y("x")},
+     .prologue = {{.op = "load"}},
      .epilogue = {{.op = "gelu"}, {.op = "store"}},
      ELEMENTWISE("count")},
+    {.name = "gelu_backward",
+     .summary = "dx = dy gelu'(x)",
+     .options = {APPROX_OPTION},
+     .tensors = {TENSOR("dy", KILN_IN, "m, n"), TENSOR("dx", KILN_OUT, "m, n")},
+     .prologue = {{.op = "load"}},
+     .epilogue = {{.op = "gelu_backward"}, {.op = "store"}},
+     ELEMENTWISE("count")},
+    {.name = "swiglu",
+     .summary = "y = silu(gate) up, the two halves of x",
+     .options = {GATE_LAYOUT_OPTION},
+     .tensors = {TENSOR("x", KILN_IN, "m, 2*n"), TENSOR("y", KILN_OUT, "m, n")},
+     .prologue = {{.op = "swiglu"}},
+     .epilogue = {{.op = "store"}},
+     ELEMENTWISE("n")},
+    {.name = "swiglu_backward",
+     .summary = "dx: gradients of gate and up from dy",
+     .options = {GATE_LAYOUT_OPTION},
+     .tensors = {TENSOR("dy", KILN_IN, "m, n"), TENSOR("x", KILN_IN, "m, 2*n"),
+                 TENSOR("dx", KILN_OUT, "m, 2*n")},
+     .prologue = {{.op = "load"}},
+     .epilogue = {{.op = "swiglu_backward"}},
+     ELEMENTWISE("n")},
+    {.name = "dropout",
+     .family = "elementwise",
+     .summary = "y = keep ? x/(1-p) : 0, keep by Philox4x32-10 of seed, offset and place",
+     .dims = {"m", "n"},
+     .tensors = {X_Y("x")},
+     .numbers = {{"p", false, "the chance that an element is dropped: 0 <= p < 1, as f32"},
+                 {"seed", true, "64 bits: the generator's key"},
+                 {"offset", true, "64 bits: added to an element's place"}},
+     .number_rules = {{"p >= 0 && f32(p) < 1",
+                       "p=${p}: must be 0 or more, and below 1 as an f32"}},
+     .passed = {{"threshold", "uint", "ceil(f32(p)*4294967296)"},
+                {"kept", "float", "1/(1-f32(p))"},
+                {"seed", "ulong", "seed"},
+                {"offset", "ulong", "offset"}},
+     .flops = "m*n"},
 };
 const size_t kiln_num_elementwise_rows =
     sizeof kiln_elementwise_rows / sizeof *kiln_elementwise_rows;

@@ -1,5 +1,6 @@
 /* The matrix products and the fused rows over their templates. */
 #include "registry.h"
+#include "row_options.h"
 
 /* ---- variants ---------------------------------------------------------------------------- */
 
@@ -109,27 +110,14 @@ static const kiln_variant vector = {
         .name = "tile_size", .type = KILN_OPTION_INT, .fallback = "0", .high = 128,                \
         .about = "edge of the tiles of c: 0 (chosen), 8, 16, 32, 64 or 128"                        \
     }
-#define APPROX_OPTION                                                                              \
-    {                                                                                              \
-        .name = "approx", .type = KILN_OPTION_CHOICE, .choices = "none|tanh",                      \
-        .about = "none: by erf; tanh: the approximation"                                           \
-    }
 #define LAYOUT_OPTION                                                                              \
     {                                                                                              \
         .name = "layout", .type = KILN_OPTION_CHOICE, .fallback = "nn", .choices = "nn|nt",        \
         .about = "nn: b[k,n]; nt: b[n,k]"                                                          \
     }
-#define FLAG_OPTION(flag, text)                                                                    \
-    {                                                                                              \
-        .name = flag, .type = KILN_OPTION_INT, .fallback = "0", .high = 1, .about = text           \
-    }
 #define PRODUCT_OPTIONS                                                                            \
-    {.name = "out_dtype",                                                                          \
-     .type = KILN_OPTION_CHOICE,                                                                   \
-     .fallback = "dtype",                                                                          \
-     .choices = "dtype|f32|f16|bf16",                                                              \
-     .about = "storage of c"},                                                                     \
-        FLAG_OPTION("accumulate", "1: c += instead of c ="), LD_OPTIONS, TILE_OPTION
+    OUT_DTYPE_OPTION("c"), FLAG_OPTION("accumulate", "1: c += instead of c ="), LD_OPTIONS,        \
+        TILE_OPTION
 
 /* Row lengths as stored, and the leading dimensions in force. */
 #define STORED                                                                                     \

@@ -152,6 +152,13 @@ kiln_status kiln_signature_make(const kiln_spec *spec, kiln_env *env, kiln_signa
             status = add_op_tensors(signature->epilogue, signature->num_epilogue, outputs, env,
                                     signature);
     }
+    for (size_t i = 0; i < KILN_MAX_NUMBERS && row->numbers[i].name && status == KILN_OK; i++) {
+        kiln_parameter *parameter = &signature->parameters[signature->count++];
+        memset(parameter, 0, sizeof *parameter);
+        parameter->kind = KILN_ARG_SCALAR;
+        parameter->number = &row->numbers[i];
+        snprintf(parameter->name, sizeof parameter->name, "%s", row->numbers[i].name);
+    }
     for (size_t i = 0; i < spec->num_dims && status == KILN_OK; i++) {
         if (spec->dims[i] != KILN_LAUNCH_TIME)
             continue;
@@ -257,11 +264,13 @@ kiln_status kiln_signature_cost(const kiln_spec *spec, const kiln_signature *sig
         const kiln_parameter *parameter = &signature->parameters[i];
         if (parameter->kind != KILN_ARG_BUFFER)
             continue;
-        double shape[KILN_MAX_RANK], bytes = (double)kiln_dtype_size(parameter->dtype);
+        const kiln_tensor *tensor = parameter->tensor;
+        double factors[KILN_MAX_RANK], bytes = (double)kiln_dtype_size(parameter->dtype);
         size_t rank;
-        status = eval_shape(parameter->tensor->shape, real_env, shape, &rank);
+        status =
+            eval_shape(tensor->touched ? tensor->touched : tensor->shape, real_env, factors, &rank);
         for (size_t d = 0; status == KILN_OK && d < rank; d++)
-            bytes *= shape[d];
+            bytes *= factors[d];
         cost->bytes += bytes * (parameter->is_input + parameter->is_output);
     }
     return status;

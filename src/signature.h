@@ -1,11 +1,12 @@
 /* What a launch of a spec takes: the row's tensors and its ops', under unique names, and the
- * dimensions left to the launch. Sizes and costs follow from it. */
+ * dimensions left to the launch and the scalars. Sizes and costs follow from it. */
 #ifndef KILN_SIGNATURE_H
 #define KILN_SIGNATURE_H
 
 #include "spec.h"
 
-#define KILN_MAX_PARAMETERS (KILN_MAX_TENSORS + 2 * KILN_MAX_OPS + KILN_MAX_DIMS)
+#define KILN_MAX_PARAMETERS                                                                        \
+    (KILN_MAX_TENSORS + 2 * KILN_MAX_OPS + KILN_MAX_NUMBERS + KILN_MAX_DIMS)
 
 typedef struct kiln_parameter {
     kiln_arg_kind kind;
@@ -13,7 +14,8 @@ typedef struct kiln_parameter {
     const kiln_tensor *tensor; /* of a buffer */
     kiln_dtype dtype;
     bool is_input, is_output;
-    int dim; /* of a launch-time dimension: its index in the row */
+    int dim;                   /* of a launch-time dimension: its index in the row */
+    const kiln_number *number; /* of a scalar */
 } kiln_parameter;
 
 /* An op that is in force, and the parameters that stand for its tensors (-1: not asked for). */

@@ -69,6 +69,9 @@ static kiln_status set_dim(kiln_spec *spec, int dim, const char *value)
     const char *name = spec->row->dims[dim], *kernel = spec->row->name;
     if (spec->dims[dim] != 0)
         return kiln_fail(KILN_INVALID_SPEC, "%s: %s is given twice", kernel, name);
+    bool literal = spec->row->literal && kiln_expr_mentions(spec->row->literal, name);
+    if (literal && strcmp(value, "?") == 0)
+        return kiln_fail(KILN_INVALID_SPEC, "%s: %s=?: must be given in the spec", kernel, name);
     if (strcmp(value, "?") == 0) {
         spec->dims[dim] = KILN_LAUNCH_TIME;
         return KILN_OK;
@@ -76,8 +79,8 @@ static kiln_status set_dim(kiln_spec *spec, int dim, const char *value)
     int64_t parsed;
     bool fits = parse_integer(value, &parsed);
     if (!fits && !all_digits(value))
-        return kiln_fail(KILN_INVALID_SPEC, "%s: %s=%s: must be an integer from 1 to %d, or ?",
-                         kernel, name, value, INT32_MAX);
+        return kiln_fail(KILN_INVALID_SPEC, "%s: %s=%s: must be an integer from 1 to %d%s", kernel,
+                         name, value, INT32_MAX, literal ? "" : ", or ?");
     if (!fits || parsed < 1 || parsed > INT32_MAX)
         return kiln_fail(KILN_INVALID_SPEC, "%s: %s=%s: must be from 1 to %d", kernel, name, value,
                          INT32_MAX);
@@ -203,13 +206,17 @@ static kiln_status find_row(const char *name, kiln_spec *spec)
 
 static kiln_status complete(kiln_spec *spec, const bool *given)
 {
-    for (size_t i = 0; i < spec->num_dims; i++)
-        if (spec->dims[i] == 0)
-            return kiln_fail(KILN_INVALID_SPEC,
-                             "%s: dimension %s is missing (%s=1..., or %s=? to "
-                             "give it at launch)",
-                             spec->row->name, spec->row->dims[i], spec->row->dims[i],
-                             spec->row->dims[i]);
+    for (size_t i = 0; i < spec->num_dims; i++) {
+        const char *dim = spec->row->dims[i];
+        if (spec->dims[i] != 0)
+            continue;
+        if (spec->row->literal && kiln_expr_mentions(spec->row->literal, dim))
+            return kiln_fail(KILN_INVALID_SPEC, "%s: dimension %s is missing (%s=1...)",
+                             spec->row->name, dim, dim);
+        return kiln_fail(KILN_INVALID_SPEC,
+                         "%s: dimension %s is missing (%s=1..., or %s=? to give it at launch)",
+                         spec->row->name, dim, dim, dim);
+    }
     for (size_t i = 0; i < spec->num_options; i++) {
         if (given[i])
             continue;

@@ -12,10 +12,12 @@ ${offsets}
     const ulong col0 = first % length;
     const int lid = (int)get_local_id(0);
     for (int i = lid; i < ${BLOCK} && (ulong)i < left; i += ${WG}) {
-        float v = load1_${dtype}(x, first + i);
         ulong col = col0 + i;
         if (col >= length)
             col %= length;
-@apply epilogue v=v col=col at=first + i w=1 part= count=
+        const ulong at = first + i;
+        float v;
+@apply prologue v=v col=col at=at w=1 part= count=
+@apply epilogue v=v col=col at=at w=1 part= count=
     }
 }

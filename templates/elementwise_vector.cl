@@ -14,13 +14,17 @@ ${offsets}
         const ulong run = min(length - col0, stop - e);
         ulong i = 0;
         for (; i + ${W} <= run; i += ${W}) {
-            vec${W} v = load${W}_${dtype}(x, e + i);
-@apply epilogue v=v col=col0 + i at=e + i w=${W} part= count=
+            const ulong col = col0 + i, at = e + i;
+            vec${W} v;
+@apply prologue v=v col=col at=at w=${W} part= count=
+@apply epilogue v=v col=col at=at w=${W} part= count=
         }
         const int left = (int)(run - i);
         if (left > 0) {
-            vec${W} v = load${W}_${dtype}_part(x, e + i, left);
-@apply epilogue v=v col=col0 + i at=e + i w=${W} part=_part count=, left
+            const ulong col = col0 + i, at = e + i;
+            vec${W} v;
+@apply prologue v=v col=col at=at w=${W} part=_part count=, left
+@apply epilogue v=v col=col at=at w=${W} part=_part count=, left
         }
         e += run;
     }

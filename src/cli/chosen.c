@@ -89,10 +89,18 @@ static kiln_status print_buffers(choice *c)
     return status;
 }
 
+static bool in_force(choice *c, const char *when)
+{
+    int64_t value = 1;
+    return !when || (kiln_expr_eval_int(when, &c->env, &value) == KILN_OK && value != 0);
+}
+
 static void print_launches(choice *c)
 {
     const kiln_variant *variant = c->chosen.variant;
     for (size_t i = 0; i < KILN_MAX_STAGES && variant->stages[i].file; i++) {
+        if (!in_force(c, variant->stages[i].when))
+            continue;
         char *groups = cli_formula(variant->stages[i].groups, &c->env);
         char *items = cli_formula(variant->stages[i].workgroup, &c->env);
         printf("  %-12s %s work-group%s of %s work-item%s (%s)\n", i == 0 ? "launch" : "", groups,
@@ -100,6 +108,14 @@ static void print_launches(choice *c)
                variant->stages[i].file);
         free(groups);
         free(items);
+    }
+    for (size_t i = 0; i < KILN_MAX_SCRATCH && variant->scratch[i].name; i++) {
+        if (!in_force(c, variant->scratch[i].when))
+            continue;
+        char *count = cli_formula(variant->scratch[i].count, &c->env);
+        printf("  %-12s %s: 4*(%s) bytes for the time of a launch\n", i == 0 ? "scratch" : "",
+               variant->scratch[i].name, count);
+        free(count);
     }
 }
 
@@ -141,6 +157,8 @@ static kiln_status print_json(choice *c)
     json_t *stages = json_array(), *args = json_array();
     const kiln_variant *variant = c->chosen.variant;
     for (size_t i = 0; i < KILN_MAX_STAGES && variant->stages[i].file; i++) {
+        if (!in_force(c, variant->stages[i].when))
+            continue;
         char *groups = cli_formula(variant->stages[i].groups, &c->env);
         char *items = cli_formula(variant->stages[i].workgroup, &c->env);
         json_array_append_new(stages,

@@ -179,7 +179,7 @@ char *cli_bytes_formula(const kiln_signature *signature, kiln_env *env)
             const kiln_parameter *p = &signature->parameters[i];
             if (p->kind != KILN_ARG_BUFFER || (int)p->dtype != dtype)
                 continue;
-            char *count = elements(p->tensor->shape, env);
+            char *count = elements(p->tensor->touched ? p->tensor->touched : p->tensor->shape, env);
             kiln_text_addf(&sum, "%s%s%s", terms++ ? " + " : "",
                            p->is_input && p->is_output ? "2*" : "", count);
             free(count);

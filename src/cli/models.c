@@ -1,0 +1,245 @@
+/* The models of 30 to 200 B parameters whose shapes kiln knows. */
+#include "models.h"
+#include <string.h>
+
+/* Biases and learned positions, tanh GELU: the shape that GPT-3 made common. */
+#define GPT                                                                                        \
+    .activation = "gelu_tanh", .norm = "layernorm", .bias = "all", .positions = "learned"
+#define LLAMA                                                                                      \
+    .activation = "swiglu", .norm = "rmsnorm", .bias = "none", .positions = "rope",                \
+    .rope_style = "neox"
+#define FALCON                                                                                     \
+    .activation = "gelu_erf", .norm = "layernorm", .bias = "none", .positions = "rope",            \
+    .rope_style = "neox", .parallel = true
+
+static const cli_model models[] = {
+    {.name = "gpt-neox-20b",
+     .layers = 44,
+     .hidden = 6144,
+     .ffn = 24576,
+     .heads = 64,
+     .kv_heads = 64,
+     .head_dim = 96,
+     .rotary_dim = 24,
+     .vocab = 50432,
+     .activation = "gelu_tanh",
+     .norm = "layernorm",
+     .bias = "all",
+     .positions = "rope",
+     .rope_style = "neox",
+     .parallel = true},
+    {.name = "opt-30b",
+     .layers = 48,
+     .hidden = 7168,
+     .ffn = 28672,
+     .heads = 56,
+     .kv_heads = 56,
+     .head_dim = 128,
+     .vocab = 50272,
+     .activation = "relu",
+     .norm = "layernorm",
+     .bias = "all",
+     .positions = "learned"},
+    {.name = "gpt-30b",
+     .layers = 48,
+     .hidden = 7168,
+     .ffn = 28672,
+     .heads = 56,
+     .kv_heads = 56,
+     .head_dim = 128,
+     .vocab = 50272,
+     GPT},
+    {.name = "opt-66b",
+     .layers = 64,
+     .hidden = 9216,
+     .ffn = 36864,
+     .heads = 72,
+     .kv_heads = 72,
+     .head_dim = 128,
+     .vocab = 50272,
+     .activation = "relu",
+     .norm = "layernorm",
+     .bias = "all",
+     .positions = "learned"},
+    {.name = "gpt3-175b",
+     .layers = 96,
+     .hidden = 12288,
+     .ffn = 49152,
+     .heads = 96,
+     .kv_heads = 96,
+     .head_dim = 128,
+     .vocab = 50257,
+     GPT},
+    {.name = "bloom-176b",
+     .layers = 70,
+     .hidden = 14336,
+     .ffn = 57344,
+     .heads = 112,
+     .kv_heads = 112,
+     .head_dim = 128,
+     .vocab = 250880,
+     .activation = "gelu_tanh",
+     .norm = "layernorm",
+     .bias = "all",
+     .positions = "alibi"},
+    {.name = "llama-30b",
+     .layers = 60,
+     .hidden = 6656,
+     .ffn = 17920,
+     .heads = 52,
+     .kv_heads = 52,
+     .head_dim = 128,
+     .vocab = 32000,
+     .eps = 1e-6,
+     LLAMA},
+    {.name = "llama-65b",
+     .layers = 80,
+     .hidden = 8192,
+     .ffn = 22016,
+     .heads = 64,
+     .kv_heads = 64,
+     .head_dim = 128,
+     .vocab = 32000,
+     LLAMA},
+    {.name = "llama-3-70b",
+     .layers = 80,
+     .hidden = 8192,
+     .ffn = 28672,
+     .heads = 64,
+     .kv_heads = 8,
+     .head_dim = 128,
+     .vocab = 128256,
+     .rope_theta = 500000,
+     LLAMA},
+    {.name = "qwen2.5-72b",
+     .layers = 80,
+     .hidden = 8192,
+     .ffn = 29568,
+     .heads = 64,
+     .kv_heads = 8,
+     .head_dim = 128,
+     .vocab = 152064,
+     .eps = 1e-6,
+     .rope_theta = 1000000,
+     .activation = "swiglu",
+     .norm = "rmsnorm",
+     .bias = "qkv",
+     .positions = "rope",
+     .rope_style = "neox"},
+    {.name = "qwen3-32b",
+     .layers = 64,
+     .hidden = 5120,
+     .ffn = 25600,
+     .heads = 64,
+     .kv_heads = 8,
+     .head_dim = 128,
+     .vocab = 151936,
+     .eps = 1e-6,
+     .rope_theta = 1000000,
+     .qk_norm = true,
+     LLAMA},
+    {.name = "falcon-40b",
+     .layers = 60,
+     .hidden = 8192,
+     .ffn = 32768,
+     .heads = 128,
+     .kv_heads = 8,
+     .head_dim = 64,
+     .vocab = 65024,
+     FALCON},
+    {.name = "falcon-180b",
+     .layers = 80,
+     .hidden = 14848,
+     .ffn = 59392,
+     .heads = 232,
+     .kv_heads = 8,
+     .head_dim = 64,
+     .vocab = 65024,
+     FALCON},
+    {.name = "command-r-plus-104b",
+     .layers = 64,
+     .hidden = 12288,
+     .ffn = 33792,
+     .heads = 96,
+     .kv_heads = 8,
+     .head_dim = 128,
+     .vocab = 256000,
+     .rope_theta = 75000000,
+     .activation = "swiglu",
+     .norm = "layernorm",
+     .bias = "none",
+     .positions = "rope",
+     .rope_style = "gptj",
+     .parallel = true,
+     .qk_norm = true},
+    {.name = "mixtral-8x22b",
+     .layers = 56,
+     .hidden = 6144,
+     .ffn = 16384,
+     .heads = 48,
+     .kv_heads = 8,
+     .head_dim = 128,
+     .vocab = 32768,
+     .experts = 8,
+     .rope_theta = 1000000,
+     LLAMA},
+    {.name = "gpt-oss-120b",
+     .layers = 36,
+     .hidden = 2880,
+     .ffn = 2880,
+     .heads = 64,
+     .kv_heads = 8,
+     .head_dim = 64,
+     .vocab = 201088,
+     .experts = 128,
+     .window = 128,
+     .rope_theta = 150000,
+     .rope_scaling = "yarn",
+     .sinks = true,
+     .activation = "clamped_swiglu",
+     .norm = "rmsnorm",
+     .bias = "all",
+     .positions = "rope",
+     .rope_style = "neox"},
+    {.name = "gpt-200b",
+     .layers = 94,
+     .hidden = 13312,
+     .ffn = 53248,
+     .heads = 104,
+     .kv_heads = 104,
+     .head_dim = 128,
+     .vocab = 50257,
+     GPT},
+};
+
+#define NUM_MODELS (sizeof models / sizeof *models)
+
+const cli_model *cli_model_at(size_t index)
+{
+    return index < NUM_MODELS ? &models[index] : NULL;
+}
+
+static const char *model_name(void *user, size_t index)
+{
+    (void)user;
+    return index < NUM_MODELS ? models[index].name : NULL;
+}
+
+int cli_model_find(const char *name, const cli_model **model)
+{
+    for (size_t i = 0; i < NUM_MODELS; i++) {
+        *model = &models[i];
+        if (strcmp(models[i].name, name) == 0)
+            return CLI_DONE;
+    }
+    kiln_text hint = {0};
+    kiln_suggest(&hint, name, model_name, NULL);
+    if (!hint.length) {
+        kiln_text_add(&hint, "; there are");
+        for (size_t i = 0; i < NUM_MODELS; i++)
+            kiln_text_addf(&hint, "%s %s", i ? "," : "", models[i].name);
+    }
+    cli_error("unknown model `%s'%s", name, hint.data ? hint.data : "");
+    kiln_text_free(&hint);
+    return CLI_REFUSED;
+}

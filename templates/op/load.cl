@@ -1,0 +1,1 @@
+${v} = load${w}_${src_dtype}${part}(${src}, ${at}${count});
