@@ -240,7 +240,12 @@ static kiln_value real_call(parser *p, const char *name, bool skip)
     static const struct {
         const char *name;
         double (*of_one)(double a);
-    } functions[] = {{"pow", NULL}, {"exp", exp}, {"ceil", ceil}, {"f32", round_f32}};
+        bool to_integer;
+    } functions[] = {{"pow", NULL, false},
+                     {"exp", exp, false},
+                     {"ceil", ceil, false},
+                     {"f32", round_f32, false},
+                     {"trunc", trunc, true}};
     size_t f = 0;
     while (f < sizeof functions / sizeof *functions && strcmp(name, functions[f].name) != 0)
         f++;
@@ -258,8 +263,11 @@ static kiln_value real_call(parser *p, const char *name, bool skip)
         return integer(0);
     if (!is_number(a) || !is_number(b))
         return error(p, "a number known now is expected by ", name);
-    double value = functions[f].of_one ? functions[f].of_one(as_real(a))
-                                       : pow(as_real(a), as_real(b));
+    double value =
+        functions[f].of_one ? functions[f].of_one(as_real(a)) : pow(as_real(a), as_real(b));
+    if (functions[f].to_integer)
+        return fabs(value) < 0x1p63 ? integer((int64_t)value)
+                                    : error(p, "no integer of 64 bits comes from ", name);
     return isfinite(value) ? real(value) : error(p, "no finite number comes from ", name);
 }
 

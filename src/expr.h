@@ -3,7 +3,8 @@
  * A formula is C's integer expression syntax over names:
  *     ?:  ||  &&  == !=  < <= > >=  + -  * / %  unary - !  ( )  'string'  123  1e-5
  *     ceildiv(a,b)  roundup(a,b)  min(a,b)  max(a,b)  known(x)  defined(name)
- *     pow(a,b)  exp(a)  ceil(a)  f32(a): of numbers, in double; f32 rounds to what a float holds
+ *     pow(a,b)  exp(a)  ceil(a)  f32(a)  trunc(a): of numbers, in double; f32 rounds to what a
+ *     float holds, trunc gives the integer towards zero
  * || && ?: evaluate only what they need. Integers are 64-bit and overflow is an error; a real
  * operand makes the operation real, so that a formula over real dimensions counts without
  * overflow (costs). A launch-time dimension is a symbol: what depends on it is the C expression as

@@ -122,8 +122,7 @@ static kiln_status bind_signature(generation *g, const char *entry, int64_t work
     const kiln_scratch *scratch = g->generated->chosen.variant->scratch;
     for (size_t i = 0; i < KILN_MAX_SCRATCH && scratch[i].name; i++)
         if (g->generated->scratch[i])
-            kiln_text_addf(&head, ",\n%*s__global float *restrict %s", indent, "",
-                           scratch[i].name);
+            kiln_text_addf(&head, ",\n%*s__global float *restrict %s", indent, "", scratch[i].name);
     kiln_text_add(&head, ")");
     kiln_status status = head.failed || offsets.failed
                              ? kiln_fail_memory()

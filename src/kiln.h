@@ -367,7 +367,8 @@ KILN_API kiln_status kiln_create_residual_add_kernel(kiln_context *context,
                                                      const kiln_elementwise_params *params,
                                                      kiln_kernel **kernel);
 
-/* y = gelu(x)   x[m,n] y[m,n]   y may be x */
+/* gelu           y = gelu(x)        x[m,n] y[m,n]   y may be x
+ * gelu_backward  dx = dy gelu'(x)   dy[m,n] x[m,n] dx[m,n] */
 typedef struct kiln_gelu_params {
     int64_t m, n;
     kiln_dtype dtype;
@@ -377,6 +378,217 @@ typedef struct kiln_gelu_params {
 
 KILN_API kiln_status kiln_create_gelu_kernel(kiln_context *context, const kiln_gelu_params *params,
                                              kiln_kernel **kernel);
+
+KILN_API kiln_status kiln_create_gelu_backward_kernel(kiln_context *context,
+                                                      const kiln_gelu_params *params,
+                                                      kiln_kernel **kernel);
+
+/* Where gate and up stand in a row of x; there is no default. */
+typedef enum kiln_gate_layout {
+    KILN_GATE_UNSET = 0,
+    KILN_GATE_SPLIT = 1,      /* gate in columns 0..n-1, up in n..2n-1 */
+    KILN_GATE_INTERLEAVED = 2 /* gate in the even columns, up in the odd ones */
+} kiln_gate_layout;
+
+/* swiglu           y = silu(gate) up, silu(g) = g/(1 + exp(-g))   x[m,2n] y[m,n]
+ * swiglu_backward  the gradients of gate and up                   dy[m,n] x[m,2n] dx[m,2n]
+ * Shazeer, "GLU variants improve transformer", arXiv:2002.05202. */
+typedef struct kiln_swiglu_params {
+    int64_t m, n;
+    kiln_dtype dtype;
+    kiln_gate_layout layout;
+    kiln_choice choice;
+} kiln_swiglu_params;
+
+KILN_API kiln_status kiln_create_swiglu_kernel(kiln_context *context,
+                                               const kiln_swiglu_params *params,
+                                               kiln_kernel **kernel);
+KILN_API kiln_status kiln_create_swiglu_backward_kernel(kiln_context *context,
+                                                        const kiln_swiglu_params *params,
+                                                        kiln_kernel **kernel);
+
+/* y = x^T for each of batch matrices   x[batch,m,n] y[batch,n,m]; the bits are moved as they are.
+ */
+typedef struct kiln_transpose_params {
+    int64_t batch, m, n;
+    kiln_dtype dtype;
+    kiln_choice choice;
+} kiln_transpose_params;
+
+KILN_API kiln_status kiln_create_transpose_kernel(kiln_context *context,
+                                                  const kiln_transpose_params *params,
+                                                  kiln_kernel **kernel);
+
+/* Which elements of a head turn together; there is no default. */
+typedef enum kiln_rope_style {
+    KILN_ROPE_UNSET = 0,
+    KILN_ROPE_NEOX = 1, /* i and i + rotary_dim/2 */
+    KILN_ROPE_GPTJ = 2  /* 2i and 2i + 1 */
+} kiln_rope_style;
+
+/* Pair i of each head turns by position theta^(-2i/rotary_dim): (u,v) to (u cos - v sin,
+ * v cos + u sin). Su et al., "RoFormer", arXiv:2104.09864.
+ * x[tokens,heads,head_dim] positions[tokens] (i32) y[tokens,heads,head_dim]; y may be x */
+typedef struct kiln_rope_params {
+    int64_t tokens, heads, head_dim; /* heads and head_dim are given here, not at launch */
+    kiln_dtype dtype;
+    kiln_rope_style style;
+    int64_t rotary_dim; /* even, at most head_dim; 0: head_dim. The rest is copied */
+    double theta;       /* 0: 10000 */
+    int64_t inverse;    /* 1: negated angles, for the backward pass */
+    kiln_choice choice;
+} kiln_rope_params;
+
+KILN_API kiln_status kiln_create_rope_kernel(kiln_context *context, const kiln_rope_params *params,
+                                             kiln_kernel **kernel);
+
+/* y = table[ids]   ids[tokens] (i32) table[vocab,n] y[tokens,n]; an id outside gives zeros and
+ * nothing is read for it. */
+typedef struct kiln_embedding_params {
+    int64_t tokens, vocab, n;
+    kiln_dtype dtype;
+    int64_t bad; /* 1: bad[1] (i32) gets the number of ids outside 0 .. vocab-1 */
+    kiln_choice choice;
+} kiln_embedding_params;
+
+KILN_API kiln_status kiln_create_embedding_kernel(kiln_context *context,
+                                                  const kiln_embedding_params *params,
+                                                  kiln_kernel **kernel);
+
+/* dtable[ids] += dy   ids[tokens] (i32) dy[tokens,n] dtable[vocab,n]; summed in f32 in the order of
+ * the tokens, rounded once. Ids outside are passed over, rows without an id stay untouched. */
+typedef struct kiln_embedding_backward_params {
+    int64_t tokens, vocab, n;
+    kiln_dtype dtype;
+    kiln_dtype out_dtype; /* dtable's storage; default dtype */
+    kiln_choice choice;
+} kiln_embedding_backward_params;
+
+KILN_API kiln_status kiln_create_embedding_backward_kernel(
+    kiln_context *context, const kiln_embedding_backward_params *params, kiln_kernel **kernel);
+
+/* dbias = sum over rows of dy   dy[m,n] dbias[n] */
+typedef struct kiln_bias_backward_params {
+    int64_t m, n;
+    kiln_dtype dtype;
+    kiln_dtype out_dtype; /* dbias's storage; default dtype */
+    int64_t accumulate;   /* 1: dbias += */
+    kiln_choice choice;
+} kiln_bias_backward_params;
+
+KILN_API kiln_status kiln_create_bias_backward_kernel(kiln_context *context,
+                                                      const kiln_bias_backward_params *params,
+                                                      kiln_kernel **kernel);
+
+/* y = softmax(scale x) of each row   x[batch,m,n] y[batch,m,n]; y may be x. A row that sees
+ * nothing, or -inf only, becomes zeros. */
+typedef struct kiln_softmax_params {
+    int64_t batch, m, n;
+    kiln_dtype dtype;
+    int64_t causal; /* 1: row i sees the columns j <= i+n-m, the others become 0 */
+    double scale;   /* 0: 1 */
+    kiln_choice choice;
+} kiln_softmax_params;
+
+KILN_API kiln_status kiln_create_softmax_kernel(kiln_context *context,
+                                                const kiln_softmax_params *params,
+                                                kiln_kernel **kernel);
+
+/* dx = scale y (dy - sum of dy y)   dy[batch,m,n] y[batch,m,n] dx[batch,m,n] */
+typedef struct kiln_softmax_backward_params {
+    int64_t batch, m, n;
+    kiln_dtype dtype;
+    double scale; /* 0: 1 */
+    kiln_choice choice;
+} kiln_softmax_backward_params;
+
+KILN_API kiln_status kiln_create_softmax_backward_kernel(kiln_context *context,
+                                                         const kiln_softmax_backward_params *params,
+                                                         kiln_kernel **kernel);
+
+/* For switches that are on by default. */
+#define KILN_ON  1
+#define KILN_OFF (-1)
+
+/* y = (x - mean) rstd gamma + beta, rstd = 1/sqrt(variance + eps) of each row.
+ * Ba, Kiros and Hinton, "Layer normalization", arXiv:1607.06450.
+ * x[m,n] gamma[n] beta[n] y[m,n] mean[m] rstd[m]; mean and rstd are f32 */
+typedef struct kiln_layernorm_params {
+    int64_t m, n;
+    kiln_dtype dtype;
+    double eps;   /* positive; 0: 1e-5 */
+    int64_t beta; /* KILN_OFF: without; default on */
+    kiln_choice choice;
+} kiln_layernorm_params;
+
+KILN_API kiln_status kiln_create_layernorm_kernel(kiln_context *context,
+                                                  const kiln_layernorm_params *params,
+                                                  kiln_kernel **kernel);
+
+/* xhat = (x - mean) rstd, g = dy gamma: dx = rstd (g - mean(g) - xhat mean(g xhat)),
+ * dgamma = sum of dy xhat, dbeta = sum of dy, over rows.
+ * dy[m,n] x[m,n] gamma[n] mean[m] rstd[m] dx[m,n] dgamma[n] dbeta[n] */
+typedef struct kiln_layernorm_backward_params {
+    int64_t m, n;
+    kiln_dtype dtype;
+    kiln_dtype out_dtype; /* the weights' gradients' storage; default dtype */
+    int64_t accumulate;   /* 1: they are added to */
+    int64_t beta;         /* KILN_OFF: no dbeta; default on */
+    kiln_choice choice;
+} kiln_layernorm_backward_params;
+
+KILN_API kiln_status kiln_create_layernorm_backward_kernel(
+    kiln_context *context, const kiln_layernorm_backward_params *params, kiln_kernel **kernel);
+
+/* y = x rstd (gamma + unit_offset), rstd = 1/sqrt(mean of x^2 + eps) of each row.
+ * Zhang and Sennrich, "Root mean square layer normalization", arXiv:1910.07467.
+ * x[m,n] gamma[n] y[m,n] rstd[m]; rstd is f32 */
+typedef struct kiln_rmsnorm_params {
+    int64_t m, n;
+    kiln_dtype dtype;
+    double eps;          /* positive; 0: 1e-5 */
+    int64_t unit_offset; /* 1: gamma + 1 in place of gamma */
+    kiln_choice choice;
+} kiln_rmsnorm_params;
+
+KILN_API kiln_status kiln_create_rmsnorm_kernel(kiln_context *context,
+                                                const kiln_rmsnorm_params *params,
+                                                kiln_kernel **kernel);
+
+/* xhat = x rstd, g = dy (gamma + unit_offset): dx = rstd (g - xhat mean(g xhat)), dgamma = sum of
+ * dy xhat over rows.   dy[m,n] x[m,n] gamma[n] rstd[m] dx[m,n] dgamma[n] */
+typedef struct kiln_rmsnorm_backward_params {
+    int64_t m, n;
+    kiln_dtype dtype;
+    kiln_dtype out_dtype; /* the weights' gradients' storage; default dtype */
+    int64_t accumulate;   /* 1: they are added to */
+    int64_t unit_offset;
+    kiln_choice choice;
+} kiln_rmsnorm_backward_params;
+
+KILN_API kiln_status kiln_create_rmsnorm_backward_kernel(kiln_context *context,
+                                                         const kiln_rmsnorm_backward_params *params,
+                                                         kiln_kernel **kernel);
+
+/* loss = lse - (1-s) logit[target] - s mean(logits) + z lse^2 of each token;
+ * dlogits = grad_scale (p (1 + 2 z lse) - (1-s) onehot - s/vocab). A target that is ignore_index,
+ * or outside the vocabulary, gives loss and dlogits 0 and an lse. logits[tokens,vocab]
+ * targets[tokens] (i32) loss[tokens] lse[tokens] (f32) dlogits[tokens,vocab], which may be logits;
+ * scalar grad_scale */
+typedef struct kiln_cross_entropy_params {
+    int64_t tokens, vocab;
+    kiln_dtype dtype;
+    double label_smoothing; /* s: 0 <= s < 1 */
+    double z_loss;          /* z: the weight of lse^2 */
+    int64_t ignore_index;   /* 0: -100, which means that index 0 is ignored by a spec only */
+    int64_t dlogits;        /* 1: the gradient too */
+    int64_t bad;            /* 1: bad[1] (i32) gets the number of targets outside */
+    kiln_choice choice;
+} kiln_cross_entropy_params;
+
+KILN_API kiln_status kiln_create_cross_entropy_kernel(kiln_context *context,
+                                                      const kiln_cross_entropy_params *params,
+                                                      kiln_kernel **kernel);
 
 /* c = gelu(a b + bias)   a[m,k] b[k,n] bias[n] c[m,n]; save_pre=1: also pre[m,n] = a b + bias,
  * rounded to dtype, for the backward pass (c is computed from the unrounded). pre shares ldc. */

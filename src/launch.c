@@ -252,9 +252,8 @@ static kiln_status make_scratch(launch *l)
         cl_int code = CL_SUCCESS;
         if (!l->kernel->generated.scratch[i])
             continue;
-        l->scratch[i] = clCreateBuffer(l->kernel->context->cl,
-                                       CL_MEM_READ_WRITE | CL_MEM_HOST_NO_ACCESS, bytes, NULL,
-                                       &code);
+        l->scratch[i] = clCreateBuffer(
+            l->kernel->context->cl, CL_MEM_READ_WRITE | CL_MEM_HOST_NO_ACCESS, bytes, NULL, &code);
         if (code != CL_SUCCESS) {
             l->scratch[i] = NULL;
             return kiln_fail(KILN_OPENCL_ERROR, "%s: no scratch of %zu bytes: %s (%d)",

@@ -26,8 +26,11 @@ const kiln_op kiln_ops[] = {
      .tensors = {{"x", KILN_IN, "m, n", .stride = "ldc", .dtype = "dtype"}},
      .flops = "approx == 'tanh' ? 14 : 11"},
     /* On their way in and out of the halves of x, the row's own tensor. */
-    {.name = "swiglu", .file = "op/swiglu.cl", .flops = "5"},
-    {.name = "swiglu_backward", .file = "op/swiglu_backward.cl", .flops = "12"},
+    {.name = "swiglu", .file = "op/swiglu.cl", .helper = "swiglu.cl", .flops = "5"},
+    {.name = "swiglu_backward",
+     .file = "op/swiglu_backward.cl",
+     .helper = "swiglu.cl",
+     .flops = "12"},
     {.name = "load", .file = "op/load.cl", .flops = "0"},
     {.name = "store", .file = "op/store.cl", .flops = "0"},
 };

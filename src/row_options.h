@@ -41,7 +41,6 @@
     {                                                                                              \
         name_, KILN_OUT, shape_, .dtype = OUT_DTYPE, .when = when_, .also_in = "accumulate"        \
     }
-#define ACCUMULATE_OPTION(of)                                                                      \
-    FLAG_OPTION("accumulate", "1: " of " is added to, not overwritten")
+#define ACCUMULATE_OPTION(of) FLAG_OPTION("accumulate", "1: " of " is added to, not overwritten")
 
 #endif

@@ -92,21 +92,6 @@ const kiln_row kiln_elementwise_rows[] = {
      .prologue = {{.op = "load"}},
      .epilogue = {{.op = "swiglu_backward"}},
      ELEMENTWISE("n")},
-    {.name = "dropout",
-     .family = "elementwise",
-     .summary = "y = keep ? x/(1-p) : 0, keep by Philox4x32-10 of seed, offset and place",
-     .dims = {"m", "n"},
-     .tensors = {X_Y("x")},
-     .numbers = {{"p", false, "the chance that an element is dropped: 0 <= p < 1, as f32"},
-                 {"seed", true, "64 bits: the generator's key"},
-                 {"offset", true, "64 bits: added to an element's place"}},
-     .number_rules = {{"p >= 0 && f32(p) < 1",
-                       "p=${p}: must be 0 or more, and below 1 as an f32"}},
-     .passed = {{"threshold", "uint", "ceil(f32(p)*4294967296)"},
-                {"kept", "float", "1/(1-f32(p))"},
-                {"seed", "ulong", "seed"},
-                {"offset", "ulong", "offset"}},
-     .flops = "m*n"},
 };
 const size_t kiln_num_elementwise_rows =
     sizeof kiln_elementwise_rows / sizeof *kiln_elementwise_rows;

@@ -2,6 +2,218 @@
 #include "registry.h"
 #include "row_options.h"
 
+/* ---- variants ---------------------------------------------------------------------------- */
+
+#define FOR_CPU                                                                                    \
+    .name = "vector", .allow = {{"CPU", "the device is no CPU"}}, .widths = {"16"},                \
+    .fixed_workgroup = true
+
+/* U: vectors at a time, each with sums of its own. ELEMENTS: of the rows that a work-item takes,
+ * unless the rows are so few that compute units would idle. */
+#define ROWS_TUNE                                                                                  \
+    {"U", {4, 8, 2}},                                                                              \
+    {                                                                                              \
+        "ELEMENTS",                                                                                \
+        {                                                                                          \
+            16384, 4096, 65536                                                                     \
+        }                                                                                          \
+    }
+#define ROWS_PRESET "U=4 ELEMENTS=16384"
+#define ROWS_LETS(rows, width)                                                                     \
+    {"SHARE", "max(1,min(ELEMENTS/(" width "),ceildiv(" rows ",4*COMPUTE_UNITS)))"},               \
+    {                                                                                              \
+        "GROUPS", "ceildiv(" rows ",SHARE)"                                                        \
+    }
+
+static const kiln_variant norm_vector = {
+    FOR_CPU,
+    .about = "CPU: a work-item takes rows, one after the other, by explicit vectors",
+    .tune = {ROWS_TUNE},
+    .presets = {ROWS_PRESET},
+    .lets = {ROWS_LETS("m", "n")},
+    .stages = {{.file = "norm_vector.cl", .groups = "GROUPS", .workgroup = "1"}},
+};
+
+/* WAIT: exponentials of a row that may wait in local memory for its sum. */
+static const kiln_variant softmax_vector = {
+    FOR_CPU,
+    .about = "CPU: a work-item takes rows, block by block, by explicit vectors",
+    .tune = {ROWS_TUNE, {"BLOCK", {1024, 512, 2048}}, {"WAIT", {16384, 8192, 4096, 2048}}},
+    .presets = {ROWS_PRESET " BLOCK=1024"},
+    .require = {{"4*(WAIT+WAIT/BLOCK) <= LOCAL_MEM",
+                 "${WAIT} exponentials need ${4*(WAIT+WAIT/BLOCK)} bytes of local memory, over the "
+                 "device's ${LOCAL_MEM}"}},
+    .lets = {ROWS_LETS("(batch*m)", "n"), {"KEPT", "known(n) ? min(WAIT,roundup(n,BLOCK)) : WAIT"}},
+    .stages = {{.file = "softmax_vector.cl", .groups = "GROUPS", .workgroup = "1"}},
+};
+
+static const kiln_variant softmax_backward_vector = {
+    FOR_CPU,
+    .about = "CPU: a work-item takes rows, one after the other, by explicit vectors",
+    .tune = {ROWS_TUNE},
+    .presets = {ROWS_PRESET},
+    .lets = {ROWS_LETS("(batch*m)", "n")},
+    .stages = {{.file = "softmax_backward_vector.cl", .groups = "GROUPS", .workgroup = "1"}},
+};
+
+static const kiln_variant cross_entropy_vector = {
+    FOR_CPU,
+    .about = "CPU: a work-item takes rows, block by block, by explicit vectors",
+    .tune = {ROWS_TUNE, {"BLOCK", {1024, 512, 2048}}},
+    .presets = {ROWS_PRESET " BLOCK=1024"},
+    .lets = {ROWS_LETS("tokens", "vocab"), {"COUNTERS", "min(256,MAX_WORKGROUP)"}},
+    .stages = {{.file = "cross_entropy_vector.cl", .groups = "GROUPS", .workgroup = "1"},
+               {.name = "bad",
+                .file = "count_outside.cl",
+                .groups = "1",
+                .workgroup = "COUNTERS",
+                .when = "bad"}},
+};
+
+/* PARTS groups sum SHARE rows of a column each: parts[which][part][column]. SHARE has a limit of
+ * its own, since errors grow with the length of a sum. */
+#define PARTS_LETS                                                                                 \
+    {"PARTS", "ceildiv(m,SHARE)"},                                                                 \
+    {                                                                                              \
+        "PADDED", "roundup(n,16)"                                                                  \
+    }
+#define PARTS_SCRATCH .scratch = {{.name = "parts", .count = "outs*PARTS*PADDED"}}
+
+#define FINISH_VECTOR                                                                              \
+    {                                                                                              \
+        .name = "finish", .file = "column_finish_vector.cl", .groups = "ceildiv(n,COLUMNS)",       \
+        .workgroup = "1"                                                                           \
+    }
+
+static const kiln_variant norm_backward_vector = {
+    FOR_CPU,
+    .about = "CPU: a work-item takes rows, a few at a time, by explicit vectors; then the sums",
+    .tune = {{"ROWS", {4, 2, 8}}, {"COLUMNS", {512, 256, 1024}}},
+    .presets = {"ROWS=4 COLUMNS=512"},
+    .lets = {{"SHARE", "min(1024,ceildiv(m,max(1,min(ceildiv(m,4),4*COMPUTE_UNITS))))"},
+             PARTS_LETS},
+    PARTS_SCRATCH,
+    .stages = {{.file = "norm_backward_vector.cl", .groups = "PARTS", .workgroup = "1"},
+               FINISH_VECTOR},
+};
+
+static const kiln_variant bias_backward_vector = {
+    FOR_CPU,
+    .about = "CPU: a work-item takes a block of columns, eight rows at a time; then the sums",
+    .tune = {{"COLUMNS", {2048, 1024, 4096}}},
+    .presets = {"COLUMNS=2048"},
+    .lets = {{"BLOCKS", "ceildiv(n,COLUMNS)"},
+             {"SHARE",
+              "min(1024,ceildiv(m,max(1,min(ceildiv(m,16),ceildiv(4*COMPUTE_UNITS,BLOCKS)))))"},
+             PARTS_LETS},
+    PARTS_SCRATCH,
+    .stages = {{.file = "column_sums_vector.cl", .groups = "PARTS*BLOCKS", .workgroup = "1"},
+               FINISH_VECTOR},
+};
+
+/* A group a row. Of a row whose length is known a work-item keeps its elements, 16 at most, in
+ * registers; that is what the preset makes groups for. */
+#define GROUP_TUNE                                                                                 \
+    {                                                                                              \
+        "WG",                                                                                      \
+        {                                                                                          \
+            256, 64, 128, 192, 320, 384, 448, 512                                                  \
+        }                                                                                          \
+    }
+#define GROUP_RULES                                                                                \
+    {"workgroup_size == 0 || WG == workgroup_size",                                                \
+     "workgroup_size=${workgroup_size}: this variant has no such group"},                          \
+    {                                                                                              \
+        "WG <= MAX_WORKGROUP", "a group of ${WG} work-items is over the device's ${MAX_WORKGROUP}" \
+    }
+#define GROUP(width)                                                                               \
+    .name = "simt", .tune = {GROUP_TUNE},                                                          \
+    .presets = {"WG=workgroup_size?workgroup_size:min(MAX_WORKGROUP,known(" width                  \
+                ")?max(min(256,roundup(ceildiv(" width ",4),64)),"                                 \
+                "min(1024,roundup(ceildiv(" width ",16),64))):256)"},                              \
+    .require = {GROUP_RULES}, .widths = {"1"}
+#define KEPT_LETS                                                                                  \
+    {"PER_ITEM", "known(n) ? ceildiv(n,WG) : 0"},                                                  \
+    {                                                                                              \
+        "KEPT", "PER_ITEM > 0 && PER_ITEM <= 16"                                                   \
+    }
+
+static const kiln_variant norm_simt = {
+    GROUP("n"),
+    .about = "a work-group takes a row",
+    .lets = {KEPT_LETS},
+    .stages = {{.file = "norm_simt.cl", .groups = "m", .workgroup = "WG"}},
+};
+
+static const kiln_variant softmax_simt = {
+    GROUP("n"),
+    .about = "a work-group takes a row",
+    .lets = {KEPT_LETS},
+    .stages = {{.file = "softmax_simt.cl", .groups = "batch*m", .workgroup = "WG"}},
+};
+
+static const kiln_variant softmax_backward_simt = {
+    GROUP("n"),
+    .about = "a work-group takes a row",
+    .lets = {KEPT_LETS},
+    .stages = {{.file = "softmax_backward_simt.cl", .groups = "batch*m", .workgroup = "WG"}},
+};
+
+static const kiln_variant cross_entropy_simt = {
+    GROUP("vocab"),
+    .about = "a work-group takes a row",
+    .lets = {{"COUNTERS", "WG"}},
+    .stages = {{.file = "cross_entropy_simt.cl", .groups = "tokens", .workgroup = "WG"},
+               {.name = "bad",
+                .file = "count_outside.cl",
+                .groups = "1",
+                .workgroup = "WG",
+                .when = "bad"}},
+};
+
+/* TILE: columns of a group that sums columns; SLICES: work-items of each. */
+#define TILE_LETS                                                                                  \
+    {"TILE", "32"},                                                                                \
+    {                                                                                              \
+        "SLICES", "WG/TILE"                                                                        \
+    }
+#define FINISH_SIMT                                                                                \
+    {                                                                                              \
+        .name = "finish", .file = "column_finish_simt.cl", .groups = "ceildiv(n,TILE)",            \
+        .workgroup = "WG"                                                                          \
+    }
+
+static const kiln_variant norm_backward_simt = {
+    GROUP("n"),
+    .about = "a work-group takes rows, one after the other; then the sums",
+    .lets = {KEPT_LETS,
+             {"SHARE", "min(1024,ceildiv(m,max(1,min(ceildiv(m,4),4*COMPUTE_UNITS))))"},
+             PARTS_LETS,
+             TILE_LETS},
+    PARTS_SCRATCH,
+    .stages = {{.file = "norm_backward_simt.cl", .groups = "PARTS", .workgroup = "WG"},
+               FINISH_SIMT},
+};
+
+static const kiln_variant bias_backward_simt = {
+    .name = "simt",
+    .about = "a work-group takes a tile of columns; then the sums",
+    .tune = {GROUP_TUNE},
+    .presets = {"WG=workgroup_size?workgroup_size:min(256,MAX_WORKGROUP)"},
+    .require = {GROUP_RULES},
+    .lets = {TILE_LETS,
+             {"BLOCKS", "ceildiv(n,TILE)"},
+             {"SHARE",
+              "min(1024,ceildiv(m,max(1,min(ceildiv(m,64),ceildiv(8*COMPUTE_UNITS,BLOCKS)))))"},
+             PARTS_LETS},
+    .widths = {"1"},
+    PARTS_SCRATCH,
+    .stages = {{.file = "column_sums_simt.cl", .groups = "PARTS*BLOCKS", .workgroup = "WG"},
+               FINISH_SIMT},
+};
+
+/* ---- what the rows share ----------------------------------------------------------------- */
+
 #define EPS_OPTION REAL_OPTION("eps", "1e-05", "added to the variance, or the mean square")
 #define EPS_RULE                                                                                   \
     {                                                                                              \
@@ -12,8 +224,26 @@
         .name = "beta", .type = KILN_OPTION_INT, .fallback = "1", .high = 1,                       \
         .about = "0: without beta"                                                                 \
     }
-#define UNIT_OFFSET_OPTION FLAG_OPTION("unit_offset", "1: gamma + 1 in place of gamma")
+#define UNIT_OFFSET_OPTION      FLAG_OPTION("unit_offset", "1: gamma + 1 in place of gamma")
 #define WEIGHT_GRAD_OPTIONS(of) ACCUMULATE_OPTION(of), OUT_DTYPE_OPTION(of)
+
+/* What the norms' templates tell layernorm from rmsnorm by. */
+#define CENTRED                                                                                    \
+    {"centred", "1"},                                                                              \
+    {                                                                                              \
+        "unit_offset", "0"                                                                         \
+    }
+#define NOT_CENTRED                                                                                \
+    {"centred", "0"},                                                                              \
+    {                                                                                              \
+        "beta", "0"                                                                                \
+    }
+/* The gradients that sums over rows make: the first one's name, their storage and number. */
+#define GRADS(first, count)                                                                        \
+    {"grad", "'" first "'"}, {"grad_dtype", OUT_DTYPE},                                            \
+    {                                                                                              \
+        "outs", count                                                                              \
+    }
 
 /* A row's softmax scale, as the row uses it. */
 #define SCALE_OPTION REAL_OPTION("scale", "1", "what x is multiplied by; 0: 1")
@@ -22,14 +252,18 @@
         "scale", "scale ? scale : 1"                                                               \
     }
 
+/* ---- rows -------------------------------------------------------------------------------- */
+
 const kiln_row kiln_norm_rows[] = {
     {.name = "bias_backward",
      .family = "norm",
      .summary = "dbias = sum over rows of dy",
      .dims = {"m", "n"},
      .options = {WEIGHT_GRAD_OPTIONS("dbias")},
+     .lets = {GRADS("dbias", "1")},
      .tensors = {TENSOR("dy", KILN_IN, "m, n"), TENSOR_GRAD("dbias", "n", NULL)},
-     .flops = "m*n"},
+     .flops = "m*n",
+     .variants = {&bias_backward_vector, &bias_backward_simt}},
     {.name = "softmax",
      .family = "norm",
      .summary = "y = softmax(scale x) of each row",
@@ -38,7 +272,8 @@ const kiln_row kiln_norm_rows[] = {
      .lets = {SCALE_LET},
      .tensors = {TENSOR("x", KILN_IN, "batch, m, n"),
                  {"y", KILN_OUT, "batch, m, n", .dtype = "dtype", .may_be = "x"}},
-     .flops = "5*batch*m*n"},
+     .flops = "5*batch*m*n",
+     .variants = {&softmax_vector, &softmax_simt}},
     {.name = "softmax_backward",
      .family = "norm",
      .summary = "dx = scale y (dy - sum of dy y)",
@@ -47,46 +282,57 @@ const kiln_row kiln_norm_rows[] = {
      .lets = {SCALE_LET},
      .tensors = {TENSOR("dy", KILN_IN, "batch, m, n"), TENSOR("y", KILN_IN, "batch, m, n"),
                  TENSOR("dx", KILN_OUT, "batch, m, n")},
-     .flops = "5*batch*m*n"},
+     .flops = "5*batch*m*n",
+     .variants = {&softmax_backward_vector, &softmax_backward_simt}},
     {.name = "layernorm",
      .family = "norm",
      .summary = "y = (x - mean) rstd gamma + beta of each row",
      .dims = {"m", "n"},
      .options = {EPS_OPTION, BETA_OPTION},
      .rules = {EPS_RULE},
-     .tensors = {TENSOR("x", KILN_IN, "m, n"), TENSOR("gamma", KILN_IN, "n"),
+     .lets = {CENTRED},
+     .tensors = {TENSOR("x", KILN_IN, "m, n"),
+                 TENSOR("gamma", KILN_IN, "n"),
                  {"beta", KILN_IN, "n", .dtype = "dtype", .when = "beta"},
-                 TENSOR("y", KILN_OUT, "m, n"), TENSOR_F32("mean", KILN_OUT, "m"),
+                 TENSOR("y", KILN_OUT, "m, n"),
+                 TENSOR_F32("mean", KILN_OUT, "m"),
                  TENSOR_F32("rstd", KILN_OUT, "m")},
-     .flops = "(7+beta)*m*n"},
+     .flops = "(7+beta)*m*n",
+     .variants = {&norm_vector, &norm_simt}},
     {.name = "layernorm_backward",
      .family = "norm",
      .summary = "dx = rstd (g - mean(g) - xhat mean(g xhat)), g = dy gamma; dgamma, dbeta",
      .dims = {"m", "n"},
      .options = {WEIGHT_GRAD_OPTIONS("dgamma and dbeta"), BETA_OPTION},
+     .lets = {CENTRED, GRADS("dgamma", "1+beta")},
      .tensors = {TENSOR("dy", KILN_IN, "m, n"), TENSOR("x", KILN_IN, "m, n"),
                  TENSOR("gamma", KILN_IN, "n"), TENSOR_F32("mean", KILN_IN, "m"),
                  TENSOR_F32("rstd", KILN_IN, "m"), TENSOR("dx", KILN_OUT, "m, n"),
                  TENSOR_GRAD("dgamma", "n", NULL), TENSOR_GRAD("dbeta", "n", "beta")},
-     .flops = "(12+beta)*m*n"},
+     .flops = "(12+beta)*m*n",
+     .variants = {&norm_backward_vector, &norm_backward_simt}},
     {.name = "rmsnorm",
      .family = "norm",
      .summary = "y = x rstd (gamma + unit_offset) of each row",
      .dims = {"m", "n"},
      .options = {EPS_OPTION, UNIT_OFFSET_OPTION},
      .rules = {EPS_RULE},
+     .lets = {NOT_CENTRED},
      .tensors = {TENSOR("x", KILN_IN, "m, n"), TENSOR("gamma", KILN_IN, "n"),
                  TENSOR("y", KILN_OUT, "m, n"), TENSOR_F32("rstd", KILN_OUT, "m")},
-     .flops = "(4+unit_offset)*m*n"},
+     .flops = "(4+unit_offset)*m*n",
+     .variants = {&norm_vector, &norm_simt}},
     {.name = "rmsnorm_backward",
      .family = "norm",
      .summary = "dx = rstd (g - xhat mean(g xhat)), g = dy (gamma + unit_offset); dgamma",
      .dims = {"m", "n"},
      .options = {UNIT_OFFSET_OPTION, WEIGHT_GRAD_OPTIONS("dgamma")},
+     .lets = {NOT_CENTRED, GRADS("dgamma", "1")},
      .tensors = {TENSOR("dy", KILN_IN, "m, n"), TENSOR("x", KILN_IN, "m, n"),
                  TENSOR("gamma", KILN_IN, "n"), TENSOR_F32("rstd", KILN_IN, "m"),
                  TENSOR("dx", KILN_OUT, "m, n"), TENSOR_GRAD("dgamma", "n", NULL)},
-     .flops = "(9+unit_offset)*m*n"},
+     .flops = "(9+unit_offset)*m*n",
+     .variants = {&norm_backward_vector, &norm_backward_simt}},
     {.name = "cross_entropy",
      .family = "norm",
      .summary = "loss = lse - (1-s) logit[target] - s mean(logits) + z lse^2; dlogits",
@@ -104,13 +350,15 @@ const kiln_row kiln_norm_rows[] = {
      .rules = {{"label_smoothing >= 0 && label_smoothing < 1",
                 "label_smoothing=${label_smoothing}: must be 0 or more and below 1"}},
      .tensors = {TENSOR("logits", KILN_IN, "tokens, vocab"),
-                 TENSOR_I32("targets", KILN_IN, "tokens"), TENSOR_F32("loss", KILN_OUT, "tokens"),
+                 TENSOR_I32("targets", KILN_IN, "tokens"),
+                 TENSOR_F32("loss", KILN_OUT, "tokens"),
                  TENSOR_F32("lse", KILN_OUT, "tokens"),
                  {"dlogits", KILN_OUT, "tokens, vocab", .dtype = "dtype", .when = "dlogits",
                   .may_be = "logits"},
                  {"bad", KILN_OUT, "1", .dtype = "'i32'", .when = "bad"}},
      .numbers = {{"grad_scale", false, "what dlogits is multiplied by; the loss is not"}},
      .passed = {{"grad_scale", "float", "grad_scale"}},
-     .flops = "(4+4*dlogits)*tokens*vocab"},
+     .flops = "(4+4*dlogits)*tokens*vocab",
+     .variants = {&cross_entropy_vector, &cross_entropy_simt}},
 };
 const size_t kiln_num_norm_rows = sizeof kiln_norm_rows / sizeof *kiln_norm_rows;

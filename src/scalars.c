@@ -52,7 +52,7 @@ static kiln_status pass(const kiln_passed *passed, kiln_env *env, kiln_passed_va
     cl_uint as_uint = (cl_uint)whole; /* an int's bits are the same */
     bool is_float = strcmp(passed->type, "float") == 0;
     bool is_long = strcmp(passed->type, "long") == 0 || strcmp(passed->type, "ulong") == 0;
-    const void *from = is_float ? (const void *)&as_float
+    const void *from = is_float  ? (const void *)&as_float
                        : is_long ? (const void *)&whole
                                  : (const void *)&as_uint;
     values->sizes[values->count] = is_long ? 8 : 4;

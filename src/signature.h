@@ -5,8 +5,7 @@
 
 #include "spec.h"
 
-#define KILN_MAX_PARAMETERS                                                                        \
-    (KILN_MAX_TENSORS + 2 * KILN_MAX_OPS + KILN_MAX_NUMBERS + KILN_MAX_DIMS)
+#define KILN_MAX_PARAMETERS (KILN_MAX_TENSORS + 2 * KILN_MAX_OPS + KILN_MAX_NUMBERS + KILN_MAX_DIMS)
 
 typedef struct kiln_parameter {
     kiln_arg_kind kind;

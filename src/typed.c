@@ -22,6 +22,22 @@
     {                                                                                              \
 #field, KILN_FIELD_LAYOUT, offsetof(type, field)                                           \
     }
+#define REAL(type, field)                                                                          \
+    {                                                                                              \
+#field, KILN_FIELD_REAL, offsetof(type, field)                                             \
+    }
+#define SWITCH(type, field)                                                                        \
+    {                                                                                              \
+#field, KILN_FIELD_SWITCH, offsetof(type, field)                                           \
+    }
+#define GATE(type, field)                                                                          \
+    {                                                                                              \
+#field, KILN_FIELD_GATE, offsetof(type, field)                                             \
+    }
+#define STYLE(type, field)                                                                         \
+    {                                                                                              \
+#field, KILN_FIELD_STYLE, offsetof(type, field)                                            \
+    }
 #define CHOICE(type)                                                                               \
     {"workgroup_size", KILN_FIELD_INT, offsetof(type, choice.workgroup_size)},                     \
     {                                                                                              \
@@ -80,6 +96,77 @@ static const kiln_field matmul_bias_residual[] = {
     MNK(T), DTYPE(T, dtype), LAYOUT(T, layout), LDS(T), INT(T, tile_size), CHOICE(T), END};
 #undef T
 
+#define T kiln_swiglu_params
+static const kiln_field swiglu[] = {DIM(T, m),       DIM(T, n), DTYPE(T, dtype),
+                                    GATE(T, layout), CHOICE(T), END};
+#undef T
+
+#define T kiln_transpose_params
+static const kiln_field transpose[] = {DIM(T, batch),   DIM(T, m), DIM(T, n),
+                                       DTYPE(T, dtype), CHOICE(T), END};
+#undef T
+
+#define T kiln_rope_params
+static const kiln_field rope[] = {
+    DIM(T, tokens),     DIM(T, heads),  DIM(T, head_dim), DTYPE(T, dtype), STYLE(T, style),
+    INT(T, rotary_dim), REAL(T, theta), INT(T, inverse),  CHOICE(T),       END};
+#undef T
+
+#define T kiln_embedding_params
+static const kiln_field embedding[] = {DIM(T, tokens), DIM(T, vocab), DIM(T, n), DTYPE(T, dtype),
+                                       INT(T, bad),    CHOICE(T),     END};
+#undef T
+
+#define T kiln_embedding_backward_params
+static const kiln_field embedding_backward[] = {
+    DIM(T, tokens), DIM(T, vocab), DIM(T, n), DTYPE(T, dtype), DTYPE(T, out_dtype), CHOICE(T), END};
+#undef T
+
+#define T kiln_bias_backward_params
+static const kiln_field bias_backward[] = {
+    DIM(T, m), DIM(T, n), DTYPE(T, dtype), DTYPE(T, out_dtype), INT(T, accumulate), CHOICE(T), END};
+#undef T
+
+#define T kiln_softmax_params
+static const kiln_field softmax[] = {DIM(T, batch),  DIM(T, m),      DIM(T, n), DTYPE(T, dtype),
+                                     INT(T, causal), REAL(T, scale), CHOICE(T), END};
+#undef T
+
+#define T kiln_softmax_backward_params
+static const kiln_field softmax_backward[] = {DIM(T, batch),  DIM(T, m), DIM(T, n), DTYPE(T, dtype),
+                                              REAL(T, scale), CHOICE(T), END};
+#undef T
+
+#define T kiln_layernorm_params
+static const kiln_field layernorm[] = {
+    DIM(T, m), DIM(T, n), DTYPE(T, dtype), REAL(T, eps), SWITCH(T, beta), CHOICE(T), END};
+#undef T
+
+#define T kiln_layernorm_backward_params
+static const kiln_field layernorm_backward[] = {
+    DIM(T, m),          DIM(T, n),       DTYPE(T, dtype), DTYPE(T, out_dtype),
+    INT(T, accumulate), SWITCH(T, beta), CHOICE(T),       END};
+#undef T
+
+#define T kiln_rmsnorm_params
+static const kiln_field rmsnorm[] = {
+    DIM(T, m), DIM(T, n), DTYPE(T, dtype), REAL(T, eps), INT(T, unit_offset), CHOICE(T), END};
+#undef T
+
+#define T kiln_rmsnorm_backward_params
+static const kiln_field rmsnorm_backward[] = {
+    DIM(T, m),          DIM(T, n),           DTYPE(T, dtype), DTYPE(T, out_dtype),
+    INT(T, accumulate), INT(T, unit_offset), CHOICE(T),       END};
+#undef T
+
+#define T kiln_cross_entropy_params
+static const kiln_field cross_entropy[] = {DIM(T, tokens),  DIM(T, vocab),
+                                           DTYPE(T, dtype), REAL(T, label_smoothing),
+                                           REAL(T, z_loss), INT(T, ignore_index),
+                                           INT(T, dlogits), INT(T, bad),
+                                           CHOICE(T),       END};
+#undef T
+
 /* Each kernel once: its place in the table, and its creator. */
 #define KERNELS(X)                                                                                 \
     X(matmul, kiln_matmul_params, matmul)                                                          \
@@ -90,7 +177,22 @@ static const kiln_field matmul_bias_residual[] = {
     X(matmul_bias_residual, kiln_matmul_bias_residual_params, matmul_bias_residual)                \
     X(bias_add, kiln_elementwise_params, elementwise)                                              \
     X(residual_add, kiln_elementwise_params, elementwise)                                          \
-    X(gelu, kiln_gelu_params, gelu)
+    X(gelu, kiln_gelu_params, gelu)                                                                \
+    X(gelu_backward, kiln_gelu_params, gelu)                                                       \
+    X(swiglu, kiln_swiglu_params, swiglu)                                                          \
+    X(swiglu_backward, kiln_swiglu_params, swiglu)                                                 \
+    X(transpose, kiln_transpose_params, transpose)                                                 \
+    X(rope, kiln_rope_params, rope)                                                                \
+    X(embedding, kiln_embedding_params, embedding)                                                 \
+    X(embedding_backward, kiln_embedding_backward_params, embedding_backward)                      \
+    X(bias_backward, kiln_bias_backward_params, bias_backward)                                     \
+    X(softmax, kiln_softmax_params, softmax)                                                       \
+    X(softmax_backward, kiln_softmax_backward_params, softmax_backward)                            \
+    X(layernorm, kiln_layernorm_params, layernorm)                                                 \
+    X(layernorm_backward, kiln_layernorm_backward_params, layernorm_backward)                      \
+    X(rmsnorm, kiln_rmsnorm_params, rmsnorm)                                                       \
+    X(rmsnorm_backward, kiln_rmsnorm_backward_params, rmsnorm_backward)                            \
+    X(cross_entropy, kiln_cross_entropy_params, cross_entropy)
 
 #define ROW(name, params, fields) {#name, fields},
 static const kiln_typed kernels[] = {KERNELS(ROW)};
@@ -105,6 +207,8 @@ const kiln_typed *kiln_typed_at(size_t index)
 static const char *const dtype_names[] = {"", "f32", "f16", "bf16"};
 static const char *const approx_names[] = {"", "none", "tanh"};
 static const char *const layout_names[] = {"", "nn", "nt"};
+static const char *const gate_names[] = {"", "split", "interleaved"};
+static const char *const style_names[] = {"", "neox", "gptj"};
 
 static kiln_status add_enum(kiln_text *spec, const char *kernel, const char *name, int value,
                             const char *const *names, int count)
@@ -137,6 +241,12 @@ static kiln_status add_field(const char *kernel, const kiln_field *field, const 
         if (integer != 0)
             kiln_text_addf(spec, " %s=%lld", field->name, (long long)integer);
         return KILN_OK;
+    case KILN_FIELD_SWITCH:
+        memcpy(&integer, at, sizeof integer);
+        if (integer != 0)
+            kiln_text_addf(spec, " %s=%lld", field->name,
+                           integer == KILN_OFF ? 0 : (long long)integer);
+        return KILN_OK;
     case KILN_FIELD_REAL:
         memcpy(&real, at, sizeof real);
         if (real != 0) {
@@ -158,6 +268,10 @@ static kiln_status add_field(const char *kernel, const kiln_field *field, const 
             return add_enum(spec, kernel, field->name, enumerator, dtype_names, 4);
         if (field->type == KILN_FIELD_APPROX)
             return add_enum(spec, kernel, field->name, enumerator, approx_names, 3);
+        if (field->type == KILN_FIELD_GATE)
+            return add_enum(spec, kernel, field->name, enumerator, gate_names, 3);
+        if (field->type == KILN_FIELD_STYLE)
+            return add_enum(spec, kernel, field->name, enumerator, style_names, 3);
         return add_enum(spec, kernel, field->name, enumerator, layout_names, 3);
     }
 }

@@ -9,9 +9,12 @@ typedef enum kiln_field_type {
     KILN_FIELD_INT,    /* int64_t, 0 for the default */
     KILN_FIELD_REAL,   /* double, 0 for the default */
     KILN_FIELD_STRING, /* const char *, NULL for the default */
+    KILN_FIELD_SWITCH, /* int64_t: 0 for the default, KILN_ON, KILN_OFF */
     KILN_FIELD_DTYPE,
     KILN_FIELD_APPROX,
-    KILN_FIELD_LAYOUT
+    KILN_FIELD_LAYOUT,
+    KILN_FIELD_STYLE,
+    KILN_FIELD_GATE
 } kiln_field_type;
 
 typedef struct kiln_field {

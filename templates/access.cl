@@ -31,15 +31,31 @@ static void store${W}_f32(vec${W} v, __global float *p, ulong i)
 @end
 @end
 @if use_f16
+@if W == 1
+static vec1 load1_f16(__global const half *p, ulong i)
+{
+    return vload_half(0, p + i);
+}
+
+static void store1_f16(vec1 v, __global half *p, ulong i)
+{
+    vstore_half_rte(v, 0, p + i);
+}
+@else
+/* By way of integers: some drivers' vload_half and vstore_half of vectors want an aligned p. */
 static vec${W} load${W}_f16(__global const half *p, ulong i)
 {
-    return vload_half${N}(0, p + i);
+    const ushort${W} bits = vload${W}(0, (__global const ushort *)p + i);
+    return vload_half${W}(0, (const half *)&bits);
 }
 
 static void store${W}_f16(vec${W} v, __global half *p, ulong i)
 {
-    vstore_half${N}_rte(v, 0, p + i);
+    ushort${W} bits;
+    vstore_half${W}_rte(v, 0, (half *)&bits);
+    vstore${W}(bits, 0, (__global ushort *)p + i);
 }
+@end
 @end
 @if use_bf16
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */

@@ -9,23 +9,24 @@ ${offsets}
     const ulong length = ${run};
     ulong e = (ulong)get_group_id(0) * ${BLOCK};
     const ulong stop = min(e + ${BLOCK}, (ulong)${count});
+    ulong col0 = e % length;
     while (e < stop) {
-        const ulong col0 = e % length;
         const ulong run = min(length - col0, stop - e);
         ulong i = 0;
         for (; i + ${W} <= run; i += ${W}) {
-            const ulong col = col0 + i, at = e + i;
+            const ulong at = e + i;
             vec${W} v;
-@apply prologue v=v col=col at=at w=${W} part= count=
-@apply epilogue v=v col=col at=at w=${W} part= count=
+@apply prologue v=v col=col0 + i at=at w=${W} part= count=
+@apply epilogue v=v col=col0 + i at=at w=${W} part= count=
         }
         const int left = (int)(run - i);
         if (left > 0) {
-            const ulong col = col0 + i, at = e + i;
+            const ulong at = e + i;
             vec${W} v;
-@apply prologue v=v col=col at=at w=${W} part=_part count=, left
-@apply epilogue v=v col=col at=at w=${W} part=_part count=, left
+@apply prologue v=v col=col0 + i at=at w=${W} part=_part count=, left
+@apply epilogue v=v col=col0 + i at=at w=${W} part=_part count=, left
         }
         e += run;
+        col0 = 0;
     }
 }

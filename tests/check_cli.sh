@@ -110,7 +110,7 @@ kiln 0 help
 has '^usage: kiln'
 kiln 0 --version
 has '^kiln [0-9]*\.[0-9]*\.[0-9]*$'
-for command in devices list show emit build bench cache; do
+for command in devices list show emit build run bench check cache; do
     kiln 0 --help
     has "^  $command"
     kiln 0 help $command
@@ -140,11 +140,11 @@ kiln 2 list --repeat 3
 refused 'takes no --repeat'
 kiln 2 --json
 refused 'command is missing'
-for command in show emit build bench cache; do
+for command in show emit build run bench cache; do
     kiln 2 $command
     refused ' needs '
 done
-for command in devices list; do
+for command in devices list check; do
     kiln 2 $command more
     refused 'takes no operand'
 done

@@ -1,4 +1,4 @@
-/* bias_add, residual_add and gelu against the oracle, and the rounding of stores bit by bit. */
+/* The elementwise kernels against the oracle, and the rounding of stores bit by bit. */
 #include "support.h"
 #include <math.h>
 #include <stdio.h>
@@ -6,8 +6,16 @@
 
 static const char *const dtypes[] = {"f32", "f16", "bf16"};
 static const char *const variants[] = {"vector", "simt"};
-static const char *const kernels[] = {"bias_add", "residual_add", "gelu approx=none",
-                                      "gelu approx=tanh"};
+static const char *const kernels[] = {"bias_add",
+                                      "residual_add",
+                                      "gelu approx=none",
+                                      "gelu approx=tanh",
+                                      "gelu_backward approx=none",
+                                      "gelu_backward approx=tanh",
+                                      "swiglu layout=split",
+                                      "swiglu layout=interleaved",
+                                      "swiglu_backward layout=split",
+                                      "swiglu_backward layout=interleaved"};
 static const char *const shapes[] = {
     "m=1 n=1",     "m=1 n=15",    "m=7 n=1",     "m=5 n=16",    "m=3 n=17",
     "m=1 n=31",    "m=33 n=33",   "m=127 n=3",   "m=2 n=129",   "m=16383 n=1",
@@ -16,7 +24,7 @@ static const char *const shapes[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* The i-th of 24: every kernel, storage type and variant. */
+/* The i-th of 60: every kernel, storage type and variant; the first 24 may work in place. */
 static const char *spec_of(int i)
 {
     return test_format("%s m=? n=? dtype=%s variant=%s", kernels[i / 6], dtypes[i / 2 % 3],
@@ -140,6 +148,11 @@ START_TEST(test_literal)
         "residual_add m=17 n=? dtype=f16",
         "gelu m=129 n=130 approx=none dtype=bf16",
         "gelu m=1 n=20000 approx=tanh dtype=f32",
+        "gelu_backward m=? n=130 approx=none dtype=f16",
+        "swiglu m=33 n=17 layout=split dtype=f32",
+        "swiglu m=33 n=? layout=interleaved dtype=bf16",
+        "swiglu_backward m=? n=1 layout=split dtype=f32",
+        "swiglu_backward m=3 n=1001 layout=interleaved variant=simt",
     };
     if (test_quick() && _i != 1)
         return;
@@ -278,6 +291,67 @@ START_TEST(test_special_sums)
 }
 END_TEST
 
+/* ---- tails of the others ------------------------------------------------------------------- */
+
+/* What is multiplied by a derivative, or by silu: 1 tells what that is. */
+static void fill_gates(void *user, const reference_tensor *tensor, double *values)
+{
+    size_t n = (size_t)tensor->extents[1] / (strcmp(tensor->name, "dy") == 0 ? 1 : 2);
+    const char *layout = user;
+    if (!layout && strcmp(tensor->name, "x") == 0) {
+        fill_tails(NULL, tensor, values);
+        return;
+    }
+    for (size_t i = 0; i < tensor->count; i++)
+        values[i] = 1.0;
+    if (strcmp(tensor->name, "dy") == 0)
+        return;
+    static const double gates[] = {-1e4, 1e4, -88.5, -91.0, -95.0, -100.0, 50.0, -20.0};
+    bool pairs = strcmp(layout, "interleaved") == 0;
+    for (size_t j = 0; j < (size_t)tensor->extents[0] * n; j++) {
+        double gate = j < COUNT(specials)                  ? specials[j]
+                      : j < COUNT(specials) + COUNT(gates) ? gates[j - COUNT(specials)]
+                                                           : -60.0 + 0.04 * (double)j;
+        values[j / n * 2 * n + j % n * (pairs ? 2 : 1)] = gate;
+    }
+}
+
+/* Elements that cancel, near the zero of the derivative, are known absolutely. */
+static void check_digits(const test_case *c, const char *output)
+{
+    kiln_kernel *kernel;
+    if (kiln_create_kernel(test_context, c->spec, &kernel) != KILN_OK)
+        return;
+    test_launch launch;
+    test_prepare(c, kernel, &launch);
+    test_execute(&launch);
+    test_reference(&launch);
+    const test_tensor *t = test_find(&launch, output);
+    for (size_t i = 0; i < t->dense.count; i++) {
+        double ref = t->dense.values[i], out = test_element(t, t->after, i);
+        if (isfinite(ref) && fabs(ref) > 1.2e-38 && fabs(ref) < 3e38)
+            ck_assert_msg(fabs(out - ref) <= 3e-5 * fabs(ref) + 2e-6 * t->dense.terms[i],
+                          "%s: %s[%zu] is %.9g, not %.9g", c->spec, output, i, out, ref);
+    }
+    test_discard(&launch);
+}
+
+START_TEST(test_other_tails)
+{
+    int i = 24 + _i;
+    if (!runs(i))
+        return;
+    const char *layout = i < 36 ? NULL : i / 6 % 2 ? "interleaved" : "split";
+    test_case c = {.spec = spec_of(i),
+                   .args = "m=3 n=1001",
+                   .misalign = 1,
+                   .fill = fill_gates,
+                   .user = (void *)layout};
+    if (test_run(&c) && i / 2 % 3 == 0)
+        check_digits(&c, i / 6 == 6 || i / 6 == 7 ? "y" : "dx");
+}
+END_TEST
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -286,14 +360,15 @@ int main(void)
     TCase *tests = tcase_create("elementwise");
     tcase_set_timeout(tests, 0);
     tcase_add_test(tests, test_conversions);
-    tcase_add_loop_test(tests, test_shapes, 0, 24);
+    tcase_add_loop_test(tests, test_shapes, 0, 60);
     tcase_add_loop_test(tests, test_in_place, 0, 24);
     tcase_add_loop_test(tests, test_rounding, 0, 6);
     tcase_add_loop_test(tests, test_gelu_tails, 0, 12);
     tcase_add_loop_test(tests, test_special_sums, 0, 12);
     tcase_add_loop_test(tests, test_all_bits, 0, 3);
-    tcase_add_loop_test(tests, test_literal, 0, 7);
+    tcase_add_loop_test(tests, test_literal, 0, 12);
     tcase_add_loop_test(tests, test_groups, 0, 6);
+    tcase_add_loop_test(tests, test_other_tails, 0, 36);
     suite_add_tcase(suite, tests);
     int failed = test_main(suite);
     test_close();

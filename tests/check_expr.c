@@ -250,6 +250,54 @@ START_TEST(test_reals)
 }
 END_TEST
 
+/* The functions of real numbers: integers are taken, and reals come out. */
+START_TEST(test_real_functions)
+{
+    static const struct {
+        const char *formula;
+        double value;
+    } cases[] = {{"pow(2,10)", 1024},
+                 {"pow(r,2)", 6.25},
+                 {"pow(4,-0.5)", 0.5},
+                 {"1-pow(0.5,i)", 0.9921875},
+                 {"pow(0,0)", 1},
+                 {"exp(0)", 1},
+                 {"exp(-1e9)", 0},
+                 {"ceil(2.1)", 3},
+                 {"ceil(-2.1)", -2},
+                 {"ceil(i)", 7},
+                 {"f32(0.1)", (double)0.1f},
+                 {"f32(1-1e-12)", 1},
+                 {"f32(16777217)", 16777216},
+                 {"ceil(f32(0.25)*4294967296)", 1073741824},
+                 {"pow(exp(0)+1, max(i,3))", 128}};
+    for (size_t c = 0; c < COUNT(cases); c++) {
+        kiln_value value = value_of(cases[c].formula);
+        ck_assert_msg(value.kind == KILN_REAL && value.real == cases[c].value, "%s gives %.17g",
+                      cases[c].formula, value.real);
+    }
+    ck_assert(fabs(value_of("exp(1)").real - 2.718281828459045) < 1e-15);
+    ck_assert_int_eq(value_of("0 && pow(0,-1)").integer, 0);
+    ck_assert_int_eq(value_of("1 || exp(s)").integer, 1);
+    refuse("pwo(2,3)", "unknown function pwo");
+    refuse("sqrt(2)", "unknown function sqrt");
+    refuse("pow(m,2)", "a number known now is expected by pow");
+    refuse("pow(2,m)", "a number known now is expected by pow");
+    refuse("exp(n+1)", "a number known now is expected by exp");
+    refuse("ceil(s)", "a number known now is expected by ceil");
+    refuse("pow(2)", "two arguments are expected by pow");
+    refuse("pow()", "value is expected");
+    refuse("pow(1,2,3)", ")");
+    refuse("exp(1,2)", ")");
+    refuse("f32()", "value is expected");
+    refuse("ceil(1", ")");
+    refuse("pow(0,-1)", "no finite number comes from pow");
+    refuse("pow(-1,0.5)", "no finite number comes from pow");
+    refuse("exp(1000)", "no finite number comes from exp");
+    refuse("f32(1e39)", "no finite number comes from f32");
+}
+END_TEST
+
 START_TEST(test_strings)
 {
     kiln_value value = value_of("i > 3 ? 'long' : 'short'");
@@ -712,6 +760,7 @@ int main(void)
     tcase_add_test(tests, test_limits);
     tcase_add_test(tests, test_short_circuit);
     tcase_add_test(tests, test_reals);
+    tcase_add_test(tests, test_real_functions);
     tcase_add_test(tests, test_strings);
     tcase_add_test(tests, test_print);
     tcase_add_test(tests, test_refusals);

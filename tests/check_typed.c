@@ -40,7 +40,7 @@ END_TEST
 static kiln_field_type expected_type(const kiln_option *option)
 {
     if (option->type == KILN_OPTION_INT)
-        return KILN_FIELD_INT;
+        return strcmp(option->name, "beta") == 0 ? KILN_FIELD_SWITCH : KILN_FIELD_INT;
     if (option->type == KILN_OPTION_REAL)
         return KILN_FIELD_REAL;
     if (strcmp(option->name, "dtype") == 0 || strcmp(option->name, "out_dtype") == 0)
@@ -48,7 +48,9 @@ static kiln_field_type expected_type(const kiln_option *option)
     if (strcmp(option->name, "approx") == 0)
         return KILN_FIELD_APPROX;
     if (strcmp(option->name, "layout") == 0)
-        return KILN_FIELD_LAYOUT;
+        return option->fallback ? KILN_FIELD_LAYOUT : KILN_FIELD_GATE;
+    if (strcmp(option->name, "style") == 0)
+        return KILN_FIELD_STYLE;
     return KILN_FIELD_STRING;
 }
 
@@ -156,6 +158,10 @@ START_TEST(test_specs)
     kiln_matmul_bias_residual_params residual = {
         .m = 1, .n = 2, .k = 3, .layout = KILN_LAYOUT_NN, .ldc = 9};
     gives("matmul_bias_residual", &residual, "matmul_bias_residual m=1 n=2 k=3 layout=nn ldc=9");
+    kiln_layernorm_params layernorm = {.m = 3, .n = 4, .eps = 1e-6, .beta = KILN_OFF};
+    gives("layernorm", &layernorm, "layernorm m=3 n=4 eps=1e-06 beta=0");
+    layernorm.beta = KILN_ON;
+    gives("layernorm", &layernorm, "layernorm m=3 n=4 eps=1e-06 beta=1");
     /* What is wrong but can be written is for the spec's own rules. */
     matmul = (kiln_matmul_params){.m = 0, .n = -2, .k = INT64_MIN, .lda = -7};
     gives("matmul", &matmul, "matmul m=0 n=-2 k=-9223372036854775808 lda=-7");
@@ -167,7 +173,7 @@ START_TEST(test_specs_parse)
 {
     for (size_t r = 0; r < kiln_num_rows(); r++) {
         const kiln_typed *typed = typed_of(kiln_row_at(r)->name);
-        max_align_t memory[16] = {0};
+        max_align_t memory[24] = {0};
         char *params = (char *)memory;
         kiln_text expected = {0};
         kiln_text_add(&expected, typed->kernel);
@@ -176,24 +182,32 @@ START_TEST(test_specs_parse)
             int64_t number = strcmp(field->name, "tile_size") == 0        ? 32
                              : strcmp(field->name, "workgroup_size") == 0 ? 128
                              : strncmp(field->name, "ld", 2) == 0         ? 1000
+                             : strcmp(field->name, "rotary_dim") == 0     ? 2
                              : field->type == KILN_FIELD_DIM              ? 7
                                                                           : 1;
+            double real = 0.5;
             const char *variant = "simt";
             int enumerator = 2;
             if (field->type == KILN_FIELD_STRING)
                 memcpy(params + field->offset, &variant, sizeof variant);
-            else if (field->type <= KILN_FIELD_INT)
+            else if (field->type == KILN_FIELD_REAL)
+                memcpy(params + field->offset, &real, sizeof real);
+            else if (field->type <= KILN_FIELD_INT || field->type == KILN_FIELD_SWITCH)
                 memcpy(params + field->offset, &number, sizeof number);
             else if (field->type >= KILN_FIELD_DTYPE)
                 memcpy(params + field->offset, &enumerator, sizeof enumerator);
             if (field->type == KILN_FIELD_STRING)
                 kiln_text_addf(&expected, " %s=simt", field->name);
-            else if (field->type <= KILN_FIELD_INT)
+            else if (field->type == KILN_FIELD_REAL)
+                kiln_text_addf(&expected, " %s=0.5", field->name);
+            else if (field->type <= KILN_FIELD_INT || field->type == KILN_FIELD_SWITCH)
                 kiln_text_addf(&expected, " %s=%lld", field->name, (long long)number);
             else
                 kiln_text_addf(&expected, " %s=%s", field->name,
                                field->type == KILN_FIELD_DTYPE    ? "f16"
                                : field->type == KILN_FIELD_APPROX ? "tanh"
+                               : field->type == KILN_FIELD_STYLE  ? "gptj"
+                               : field->type == KILN_FIELD_GATE   ? "interleaved"
                                                                   : "nt");
         }
         kiln_text text = {0};
@@ -266,6 +280,21 @@ START_TEST(test_nulls)
     CHECK_NULLS(bias_add, kiln_elementwise_params);
     CHECK_NULLS(residual_add, kiln_elementwise_params);
     CHECK_NULLS(gelu, kiln_gelu_params);
+    CHECK_NULLS(gelu_backward, kiln_gelu_params);
+    CHECK_NULLS(swiglu, kiln_swiglu_params);
+    CHECK_NULLS(swiglu_backward, kiln_swiglu_params);
+    CHECK_NULLS(transpose, kiln_transpose_params);
+    CHECK_NULLS(rope, kiln_rope_params);
+    CHECK_NULLS(embedding, kiln_embedding_params);
+    CHECK_NULLS(embedding_backward, kiln_embedding_backward_params);
+    CHECK_NULLS(bias_backward, kiln_bias_backward_params);
+    CHECK_NULLS(softmax, kiln_softmax_params);
+    CHECK_NULLS(softmax_backward, kiln_softmax_backward_params);
+    CHECK_NULLS(layernorm, kiln_layernorm_params);
+    CHECK_NULLS(layernorm_backward, kiln_layernorm_backward_params);
+    CHECK_NULLS(rmsnorm, kiln_rmsnorm_params);
+    CHECK_NULLS(rmsnorm_backward, kiln_rmsnorm_backward_params);
+    CHECK_NULLS(cross_entropy, kiln_cross_entropy_params);
     CHECK_NULLS(matmul_bias_gelu, kiln_matmul_bias_gelu_params);
     CHECK_NULLS(matmul_bias_residual, kiln_matmul_bias_residual_params);
     ck_assert_uint_eq(checked, kiln_num_kernels());

@@ -1,4 +1,4 @@
-#include "reference.h"
+#include "reference_kernels.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,6 +99,12 @@ double reference_number(const char *text, const char *name, double fallback)
     return value && *value != '?' ? strtod(value, NULL) : fallback;
 }
 
+uint64_t reference_integer(const char *text, const char *name, uint64_t fallback)
+{
+    const char *value = value_of(text, name);
+    return value && *value != '?' ? strtoull(value, NULL, 0) : fallback;
+}
+
 bool reference_says(const char *text, const char *name, const char *value)
 {
     const char *found = value_of(text, name);
@@ -115,175 +121,53 @@ reference_tensor *reference_find(const reference_call *call, const char *name)
     return NULL;
 }
 
-/* ---- matrix products --------------------------------------------------------------------- */
-
-static double *zeros(size_t count)
+double reference_option(const reference_call *call, const char *name, double fallback)
 {
-    double *values = calloc(count ? count : 1, sizeof *values);
-    if (!values)
+    return reference_number(call->spec, name, reference_number(call->args, name, fallback));
+}
+
+double reference_option_or(const reference_call *call, const char *name, double fallback)
+{
+    double value = reference_option(call, name, 0);
+    return value != 0 ? value : fallback;
+}
+
+/* ---- outputs ----------------------------------------------------------------------------- */
+
+void *reference_allocate(size_t count, size_t size)
+{
+    void *memory = calloc(count ? count : 1, size);
+    if (!memory)
         abort();
-    return values;
+    return memory;
 }
 
-/* [rows,cols] to [cols,rows] */
-static double *transposed(const double *x, int64_t rows, int64_t cols)
+double *reference_zeros(size_t count)
 {
-    double *y = zeros((size_t)(rows * cols));
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < cols; j++)
-            y[j * rows + i] = x[i * cols + j];
-    return y;
+    return reference_allocate(count, sizeof(double));
 }
 
-/* c[i,j] += sum over l of a[i,l] b[l,j], and terms the sum of the squares of what was added. */
-static void multiply(const double *a, const double *b, double *c, double *terms, int64_t m,
-                     int64_t n, int64_t k)
+void reference_put(reference_tensor *out, size_t index, double value, double terms)
 {
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t l = 0; l < k; l++) {
-            const double x = a[i * k + l];
-            for (int64_t j = 0; j < n; j++) {
-                const double term = x * b[l * n + j];
-                c[i * n + j] += term;
-                terms[i * n + j] += term * term;
-            }
-        }
+    out->values[index] = value;
+    out->terms[index] = terms;
 }
 
-/* The product of each pair of matrices: c and its terms (squares) are allocated for the caller. */
-static void products(const reference_call *call, bool trans_a, bool trans_b, double **c,
-                     double **terms)
+void reference_put_equal(reference_tensor *out, size_t index, double value)
 {
-    const reference_tensor *a = reference_find(call, "a"), *b = reference_find(call, "b");
-    const reference_tensor *out = reference_find(call, "c");
-    size_t rank = out->rank;
-    int64_t batch = rank == 3 ? out->extents[0] : 1;
-    int64_t m = out->extents[rank - 2], n = out->extents[rank - 1];
-    int64_t k = a->extents[trans_a ? rank - 2 : rank - 1];
-    *c = zeros(out->count);
-    *terms = zeros(out->count);
-    for (int64_t i = 0; i < batch; i++) {
-        const double *ai = a->values + i * m * k, *bi = b->values + i * k * n;
-        double *at = trans_a ? transposed(ai, k, m) : NULL;
-        double *bt = trans_b ? transposed(bi, n, k) : NULL;
-        multiply(at ? at : ai, bt ? bt : bi, *c + i * m * n, *terms + i * m * n, m, n, k);
-        free(at);
-        free(bt);
-    }
+    out->values[index] = value;
+    if (out->match)
+        out->match[index] = REFERENCE_EQUAL;
 }
 
-static void product(const reference_call *call, bool trans_a, bool trans_b)
+void reference_move(reference_tensor *out, size_t index, const reference_tensor *from,
+                    size_t from_index)
 {
-    reference_tensor *c = reference_find(call, "c");
-    bool accumulate = reference_says(call->spec, "accumulate", "1");
-    double *sums, *terms;
-    products(call, trans_a, trans_b, &sums, &terms);
-    for (size_t i = 0; i < c->count; i++) {
-        double old = accumulate ? c->values[i] : 0.0;
-        c->values[i] = old + sums[i];
-        c->terms[i] = sqrt(old * old + terms[i]);
-    }
-    free(sums);
-    free(terms);
-}
-
-static void matmul(const reference_call *call)
-{
-    product(call, false, false);
-}
-
-static void matmul_nt(const reference_call *call)
-{
-    product(call, false, true);
-}
-
-static void matmul_tn(const reference_call *call)
-{
-    product(call, true, false);
-}
-
-static void batched_matmul(const reference_call *call)
-{
-    product(call, reference_says(call->spec, "trans_a", "1"),
-            reference_says(call->spec, "trans_b", "1"));
-}
-
-/* ---- elementwise ------------------------------------------------------------------------- */
-
-static double gelu_of(const reference_call *call, double x)
-{
-    const double root = sqrt(0.5), slope = sqrt(8.0 / acos(-1.0));
-    if (reference_says(call->spec, "approx", "none"))
-        return x * (0.5 * erfc(-x * root)); /* Phi(x), without cancellation in the tail */
-    /* (1 + tanh(u)) / 2 = 1 / (1 + exp(-2u)), likewise. */
-    return x * (1.0 / (1.0 + exp(-slope * (x + 0.044715 * x * x * x))));
-}
-
-static void bias_add(const reference_call *call)
-{
-    const reference_tensor *x = reference_find(call, "x"), *bias = reference_find(call, "bias");
-    reference_tensor *y = reference_find(call, "y");
-    for (size_t i = 0; i < y->count; i++) {
-        y->values[i] = x->values[i] + bias->values[i % bias->count];
-        y->terms[i] = hypot(x->values[i], bias->values[i % bias->count]);
-    }
-}
-
-static void residual_add(const reference_call *call)
-{
-    const reference_tensor *x = reference_find(call, "x");
-    const reference_tensor *residual = reference_find(call, "residual");
-    reference_tensor *y = reference_find(call, "y");
-    for (size_t i = 0; i < y->count; i++) {
-        y->values[i] = x->values[i] + residual->values[i];
-        y->terms[i] = hypot(x->values[i], residual->values[i]);
-    }
-}
-
-static void gelu(const reference_call *call)
-{
-    const reference_tensor *x = reference_find(call, "x");
-    reference_tensor *y = reference_find(call, "y");
-    for (size_t i = 0; i < y->count; i++)
-        y->values[i] = gelu_of(call, x->values[i]);
-}
-
-/* ---- fused ------------------------------------------------------------------------------- */
-
-static void matmul_bias_gelu(const reference_call *call)
-{
-    const reference_tensor *bias = reference_find(call, "bias");
-    reference_tensor *c = reference_find(call, "c"), *pre = reference_find(call, "pre");
-    double *sums, *terms;
-    products(call, false, reference_says(call->spec, "layout", "nt"), &sums, &terms);
-    for (size_t i = 0; i < c->count; i++) {
-        double added = bias->values[i % bias->count], v = sums[i] + added;
-        double root = sqrt(terms[i] + added * added);
-        if (pre) {
-            pre->values[i] = v;
-            pre->terms[i] = root;
-        }
-        c->values[i] = gelu_of(call, v);
-        c->terms[i] = root; /* GELU's slope is near 1 at most */
-    }
-    free(sums);
-    free(terms);
-}
-
-static void matmul_bias_residual(const reference_call *call)
-{
-    const reference_tensor *bias = reference_find(call, "bias");
-    const reference_tensor *residual = reference_find(call, "residual");
-    reference_tensor *c = reference_find(call, "c");
-    double *sums, *terms;
-    products(call, false, reference_says(call->spec, "layout", "nt"), &sums, &terms);
-    for (size_t i = 0; i < c->count; i++) {
-        double added = bias->values[i % bias->count], kept = residual->values[i];
-        c->values[i] = sums[i] + added + kept;
-        c->terms[i] = sqrt(terms[i] + added * added + kept * kept);
-    }
-    free(sums);
-    free(terms);
+    out->values[index] = from->values[from_index];
+    if (!out->match || !out->bits || !from->bits)
+        return;
+    out->match[index] = REFERENCE_SAME_BITS;
+    out->bits[index] = from->bits[from_index];
 }
 
 /* ---- the table --------------------------------------------------------------------------- */
@@ -292,15 +176,35 @@ static const struct {
     const char *kernel;
     void (*run)(const reference_call *call);
 } oracles[] = {
-    {"matmul", matmul},
-    {"matmul_nt", matmul_nt},
-    {"matmul_tn", matmul_tn},
-    {"batched_matmul", batched_matmul},
-    {"bias_add", bias_add},
-    {"residual_add", residual_add},
-    {"gelu", gelu},
-    {"matmul_bias_gelu", matmul_bias_gelu},
-    {"matmul_bias_residual", matmul_bias_residual},
+    {"matmul", reference_matmul},
+    {"matmul_nt", reference_matmul_nt},
+    {"matmul_tn", reference_matmul_tn},
+    {"batched_matmul", reference_batched_matmul},
+    {"transpose", reference_transpose},
+    {"bias_add", reference_bias_add},
+    {"bias_backward", reference_bias_backward},
+    {"residual_add", reference_residual_add},
+    {"gelu", reference_gelu},
+    {"gelu_backward", reference_gelu_backward},
+    {"swiglu", reference_swiglu},
+    {"swiglu_backward", reference_swiglu_backward},
+    {"dropout", reference_dropout},
+    {"rope", reference_rope},
+    {"softmax", reference_softmax},
+    {"softmax_backward", reference_softmax_backward},
+    {"layernorm", reference_layernorm},
+    {"layernorm_backward", reference_layernorm_backward},
+    {"rmsnorm", reference_rmsnorm},
+    {"rmsnorm_backward", reference_rmsnorm_backward},
+    {"cross_entropy", reference_cross_entropy},
+    {"embedding", reference_embedding},
+    {"embedding_backward", reference_embedding_backward},
+    {"flash_attention", reference_flash_attention},
+    {"flash_attention_backward", reference_flash_attention_backward},
+    {"grad_norm", reference_grad_norm},
+    {"adamw", reference_adamw},
+    {"matmul_bias_gelu", reference_matmul_bias_gelu},
+    {"matmul_bias_residual", reference_matmul_bias_residual},
 };
 
 bool reference_run(const reference_call *call)

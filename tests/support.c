@@ -98,6 +98,13 @@ int64_t test_pick(test_random *random, int64_t count)
     return (int64_t)(test_next(random) % (uint64_t)count);
 }
 
+void test_fill_normal(uint64_t seed, const reference_tensor *tensor, double *values)
+{
+    test_random random = {seed ^ test_seed(tensor->name)};
+    for (size_t i = 0; i < tensor->count; i++)
+        values[i] = test_normal(&random);
+}
+
 uint64_t test_seed(const char *text)
 {
     uint64_t seed = UINT64_C(14695981039346656037);
@@ -118,41 +125,6 @@ const char *test_format(const char *format, ...)
     return buffer;
 }
 
-/* ---- elements ---------------------------------------------------------------------------- */
-
-/* Byte offset in the image of the dense tensor's element. */
-static size_t place(const test_tensor *t, size_t index)
-{
-    size_t width = (size_t)t->info.extents[t->info.rank - 1];
-    size_t at = index / width * (size_t)t->info.row_stride + index % width;
-    return t->offset + at * reference_size(t->info.dtype);
-}
-
-static uint32_t get_bits(const test_tensor *t, const unsigned char *image, size_t index)
-{
-    uint32_t word = 0;
-    uint16_t half = 0;
-    if (reference_size(t->info.dtype) == 4) {
-        memcpy(&word, image + place(t, index), 4);
-        return word;
-    }
-    memcpy(&half, image + place(t, index), 2);
-    return half;
-}
-
-static void put_bits(const test_tensor *t, unsigned char *image, size_t index, uint32_t bits)
-{
-    uint16_t half = (uint16_t)bits;
-    memcpy(image + place(t, index),
-           reference_size(t->info.dtype) == 4 ? (void *)&bits : (void *)&half,
-           reference_size(t->info.dtype));
-}
-
-double test_element(const test_tensor *t, const unsigned char *image, size_t index)
-{
-    return reference_decode(t->info.dtype, get_bits(t, image, index));
-}
-
 test_tensor *test_find(test_launch *launch, const char *name)
 {
     for (size_t i = 0; i < launch->num_tensors; i++)
@@ -171,24 +143,31 @@ static void *must(void *memory)
     return memory;
 }
 
-/* Every argument that is no buffer, from the words of args. */
+/* The scalar or launch-time dimension, from the words of args. */
+static kiln_arg number_of(const test_case *c, const kiln_arg_info *info)
+{
+    const char *words = c->args ? c->args : "";
+    double value = reference_number(words, info->name, -1);
+    if (info->kind == KILN_ARG_DIM)
+        return kiln_dim(info->name, (int64_t)value);
+    ck_assert_msg(!isnan(reference_number(words, info->name, NAN)), "%s: args lack %s=", c->spec,
+                  info->name);
+    return info->is_integer
+               ? kiln_scalar_int(info->name, (int64_t)reference_integer(words, info->name, 0))
+               : kiln_scalar(info->name, value);
+}
+
+/* Every argument that is no buffer. */
 static void collect_numbers(test_launch *launch)
 {
-    char words[256];
-    snprintf(words, sizeof words, "%s", launch->of->args ? launch->of->args : "");
     kiln_kernel_info about;
     test_ok(kiln_get_kernel_info(launch->kernel, &about));
     kiln_arg_info info;
-    for (size_t i = 0; i < about.num_args; i++) {
+    for (size_t i = 0; i < about.num_args; i++)
         /* Kinds and names do not depend on dimensions, but a buffer's sizes do. */
-        if (kiln_get_arg_info(launch->kernel, i, NULL, 0, &info) != KILN_OK ||
-            info.kind == KILN_ARG_BUFFER)
-            continue;
-        double value = reference_number(words, info.name, -1);
-        launch->args[launch->num_args++] = info.kind == KILN_ARG_DIM
-                                               ? kiln_dim(info.name, (int64_t)value)
-                                               : kiln_scalar(info.name, value);
-    }
+        if (kiln_get_arg_info(launch->kernel, i, NULL, 0, &info) == KILN_OK &&
+            info.kind != KILN_ARG_BUFFER)
+            launch->args[launch->num_args++] = number_of(launch->of, &info);
 }
 
 /* The input that the output of this name stands in place of. */
@@ -209,16 +188,20 @@ static void fill_image(test_launch *launch, test_tensor *t)
         t->dense.values[i] = NAN;
     if (!t->info.is_input)
         return;
-    test_random random = {launch->of->seed ^ test_seed(t->info.name)};
-    if (launch->of->fill)
-        launch->of->fill(launch->of->user, &t->dense, t->dense.values);
+    const test_case *c = launch->of;
+    ck_assert_msg(c->fill || t->info.dtype != KILN_I32, "%s: %s needs a test's own fill", c->spec,
+                  t->info.name);
+    if (c->fill)
+        c->fill(c->user, &t->dense, t->dense.values);
     else
-        for (size_t i = 0; i < t->dense.count; i++)
-            t->dense.values[i] = test_normal(&random);
+        test_fill_normal(c->seed, &t->dense, t->dense.values);
+    for (size_t i = 0; i < t->dense.count; i++)
+        t->dense.bits[i] = reference_encode(t->info.dtype, t->dense.values[i]);
+    if (c->fill_bits)
+        c->fill_bits(c->user, &t->dense, t->dense.bits);
     for (size_t i = 0; i < t->dense.count; i++) {
-        uint32_t bits = reference_encode(t->info.dtype, t->dense.values[i]);
-        put_bits(t, t->before, i, bits);
-        t->dense.values[i] = reference_decode(t->info.dtype, bits);
+        test_put_bits(t, t->before, i, t->dense.bits[i]);
+        t->dense.values[i] = reference_decode(t->info.dtype, t->dense.bits[i]);
     }
 }
 
@@ -239,6 +222,9 @@ static void add_tensor(test_launch *launch, const kiln_arg_info *info, size_t mi
     }
     t->dense.values = must(calloc(t->dense.count, sizeof(double)));
     t->dense.terms = must(calloc(t->dense.count, sizeof(double)));
+    t->dense.allow = must(calloc(t->dense.count, sizeof(double)));
+    t->dense.match = must(calloc(t->dense.count, sizeof *t->dense.match));
+    t->dense.bits = must(calloc(t->dense.count, sizeof *t->dense.bits));
     t->in_place_of = info->is_output ? in_place_of(launch, info->name) : -1;
     launch->num_tensors++;
     if (t->in_place_of >= 0) {
@@ -288,6 +274,9 @@ void test_discard(test_launch *launch)
         test_tensor *t = &launch->tensors[i];
         free(t->dense.values);
         free(t->dense.terms);
+        free(t->dense.allow);
+        free(t->dense.match);
+        free(t->dense.bits);
         if (t->in_place_of >= 0)
             continue;
         free(t->before);
@@ -367,154 +356,7 @@ void test_execute(test_launch *launch)
     test_download(launch);
 }
 
-/* ---- checking ---------------------------------------------------------------------------- */
-
-/* Whether an output's element lies at each byte of the buffer that tensor i stands for. */
-static bool *written_bytes(const test_launch *launch, size_t i)
-{
-    bool *written = must(calloc(launch->tensors[i].size, sizeof *written));
-    for (size_t o = 0; o < launch->num_tensors; o++) {
-        const test_tensor *t = &launch->tensors[o];
-        if (!t->info.is_output || (o != i && t->in_place_of != (int)i))
-            continue;
-        for (size_t e = 0; e < t->dense.count; e++)
-            memset(written + place(t, e), true, reference_size(t->info.dtype));
-    }
-    return written;
-}
-
-void test_check_untouched(const test_launch *launch, bool outputs_too)
-{
-    for (size_t i = 0; i < launch->num_tensors; i++) {
-        const test_tensor *t = &launch->tensors[i];
-        if (t->in_place_of >= 0)
-            continue;
-        bool *written = written_bytes(launch, i);
-        size_t bad = 0;
-        while (bad < t->size && (t->before[bad] == t->after[bad] || (written[bad] && !outputs_too)))
-            bad++;
-        free(written);
-        ck_assert_msg(bad == t->size,
-                      "%s (%s, seed %llu): byte %zu of %s's buffer was overwritten; the tensor's "
-                      "bytes are %zu to %zu",
-                      launch->of->spec, launch->of->args ? launch->of->args : "",
-                      (unsigned long long)launch->of->seed, bad, t->info.name, t->offset,
-                      t->offset + t->info.bytes);
-    }
-}
-
-/* The contract: ||out - ref|| / ||ref|| for each output by its own storage, no element off by more
- * than 16 tolerances of (|ref| + rms of ref), and where terms cancel CANCELLATION of their
- * root-sum-square besides. */
-static double tolerance_of(kiln_dtype dtype)
-{
-    return dtype == KILN_F16 ? 2e-3 : dtype == KILN_BF16 ? 1e-2 : dtype == KILN_F32 ? 1e-5 : 0.0;
-}
-
-#define CANCELLATION 2e-6
-
-/* What rounding may take of any number, however small: f16 ends at 2^-24, and below 2^-126 numbers
- * may flush to zero. */
-static double smallest(kiln_dtype dtype)
-{
-    return dtype == KILN_F16 ? 0x1.01p-25 : 0x1p-126;
-}
-
-static void fail_element(const test_launch *launch, const test_tensor *t, size_t index, double out,
-                         double ref, const char *rule)
-{
-    const test_case *c = launch->of;
-    const char *where = "";
-    size_t rest = index;
-    for (size_t d = t->info.rank; d-- > 0;) {
-        size_t extent = (size_t)t->info.extents[d];
-        where = test_format("%zu%s%s", rest % extent, *where ? "," : "", where);
-        rest /= extent;
-    }
-    ck_abort_msg("%s (%s%s%s, seed %llu): %s[%s] is %.9g (0x%x), should be %.9g: %s", c->spec,
-                 c->args ? c->args : "", c->in_place ? ", in place " : "",
-                 c->in_place ? c->in_place : "", (unsigned long long)c->seed, t->info.name, where,
-                 out, get_bits(t, t->after, index), ref, rule);
-}
-
-/* An element that is no finite number, here or in the reference. True: nothing is left to say. */
-static bool check_special(const test_launch *launch, const test_tensor *t, size_t i, double out,
-                          double ref)
-{
-    double stored = reference_round(t->info.dtype, ref);
-    if (isfinite(out) && isfinite(stored))
-        return false;
-    if (isnan(stored) != isnan(out))
-        fail_element(launch, t, i, out, stored, "NaN is only where the reference has it");
-    if (isnan(stored) || out == stored)
-        return true;
-    /* On the brink of overflow rounding decides; the tolerance says where that is. */
-    double slack = 1 + 16 * tolerance_of(t->info.dtype);
-    if (isfinite(ref) && isinf(reference_round(t->info.dtype, ref * slack)) &&
-        isfinite(reference_round(t->info.dtype, ref / slack)) && signbit(ref) == signbit(out))
-        return true;
-    fail_element(launch, t, i, out, stored, "inf is only where the reference has it");
-    return true;
-}
-
-static void check_exact(const test_launch *launch, const test_tensor *t)
-{
-    for (size_t i = 0; i < t->dense.count; i++) {
-        double ref = (double)(float)t->dense.values[i];
-        uint32_t bits = get_bits(t, t->after, i), wanted = reference_encode(t->info.dtype, ref);
-        double out = reference_decode(t->info.dtype, bits);
-        bool flushed = out == 0 && fabs(ref) < 0x1p-126;
-        if (bits != wanted && !(isnan(ref) && isnan(out)) && !flushed)
-            fail_element(launch, t, i, out, reference_decode(t->info.dtype, wanted),
-                         "not the nearest, ties to even");
-    }
-}
-
-static void check_tensor(const test_launch *launch, const test_tensor *t)
-{
-    double tolerance = tolerance_of(t->info.dtype);
-    double error2 = 0, ref2 = 0, terms2 = 0;
-    size_t finite = 0;
-    for (size_t i = 0; i < t->dense.count; i++) {
-        double ref = t->dense.values[i], out = test_element(t, t->after, i);
-        if (check_special(launch, t, i, out, ref) || !isfinite(ref))
-            continue;
-        finite++;
-        error2 += (out - ref) * (out - ref);
-        ref2 += ref * ref;
-        terms2 += t->dense.terms[i] * t->dense.terms[i];
-    }
-    double limit = tolerance * sqrt(ref2) + CANCELLATION * sqrt(terms2);
-    double rms = finite ? sqrt(ref2 / (double)finite) : 0;
-    for (size_t i = 0; i < t->dense.count; i++) {
-        double ref = t->dense.values[i], out = test_element(t, t->after, i);
-        double most = 16 * (tolerance * (fabs(ref) + rms) + CANCELLATION * t->dense.terms[i]);
-        if (isfinite(ref) && isfinite(out) && fabs(out - ref) > most + smallest(t->info.dtype))
-            fail_element(launch, t, i, out, ref, test_format("off by more than %.3g", most));
-    }
-    ck_assert_msg(sqrt(error2) <= limit + smallest(t->info.dtype) * sqrt((double)finite + 1),
-                  "%s (%s, seed %llu): %s is off by %.3g in norm; allowed are %.3g",
-                  launch->of->spec, launch->of->args ? launch->of->args : "",
-                  (unsigned long long)launch->of->seed, t->info.name, sqrt(error2), limit);
-}
-
-void test_check_values(test_launch *launch)
-{
-    reference_tensor tensors[TEST_MAX_TENSORS];
-    for (size_t i = 0; i < launch->num_tensors; i++)
-        tensors[i] = launch->tensors[i].dense;
-    reference_call call = {launch->of->spec, launch->of->args ? launch->of->args : "", tensors,
-                           launch->num_tensors};
-    ck_assert_msg(reference_run(&call), "%s: there is no oracle of that name", launch->of->spec);
-    for (size_t i = 0; i < launch->num_tensors; i++) {
-        if (!launch->tensors[i].info.is_output)
-            continue;
-        if (launch->of->exact)
-            check_exact(launch, &launch->tensors[i]);
-        else
-            check_tensor(launch, &launch->tensors[i]);
-    }
-}
+/* ---- one call ----------------------------------------------------------------------------- */
 
 /* Once more: every output has the same bits. */
 static void check_repeat(test_launch *launch)

@@ -35,6 +35,9 @@ uint64_t test_next(test_random *random);
 double test_normal(test_random *random);
 int64_t test_pick(test_random *random, int64_t count); /* 0 .. count-1 */
 
+/* N(0,1), of the seed and the tensor's name: what inputs hold by default. */
+void test_fill_normal(uint64_t seed, const reference_tensor *tensor, double *values);
+
 /* ---- a launch ---------------------------------------------------------------------------- */
 
 #define TEST_MAX_TENSORS 16
@@ -52,19 +55,23 @@ typedef struct test_tensor {
 
 struct test_case;
 typedef void (*test_fill)(void *user, const reference_tensor *tensor, double *values);
+typedef void (*test_fill_bits)(void *user, const reference_tensor *tensor, uint32_t *bits);
 
 typedef struct test_case {
     const char *spec;
-    const char *args;     /* launch-time dimensions and scalars: "m=3 n=5 k=7" */
+    const char *args;     /* launch-time dimensions and scalars: "m=3 n=5 lr=0.1" */
     const char *in_place; /* "y=x": the output stands in the place of the input */
     uint64_t seed;        /* of data and offsets */
     int64_t misalign;     /* elements past an aligned address at which the first tensor starts, the
                              others two more each; -1: by the seed */
     bool exact;           /* outputs are the reference rounded to f32, then to storage */
+    bool large_scores;    /* scores of 1e4: wider tolerance of what their exponentials weigh */
     bool bare;            /* no guards in front: offset 0 */
     bool out_of_order;    /* the other queue, ordered by events alone */
     bool once;            /* not again to see the same bits */
-    test_fill fill;       /* NULL: N(0,1) for every input; values has tensor->count */
+    test_fill fill;       /* NULL: N(0,1) for every input, none of which may be i32 then; values has
+                             tensor->count */
+    test_fill_bits fill_bits; /* NULL, or to change the stored bits thereafter */
     void *user;
 } test_case;
 
@@ -83,10 +90,15 @@ void test_upload(test_launch *launch);
 void test_execute(test_launch *launch);
 void test_download(test_launch *launch);
 void test_check_untouched(const test_launch *launch, bool outputs_too);
-void test_check_values(test_launch *launch);
+void test_reference(test_launch *launch); /* the oracle's outputs, in the dense tensors */
+void test_check_outputs(const test_launch *launch);
+void test_check_values(test_launch *launch); /* both */
 void test_discard(test_launch *launch);
 
-/* Element `index` (of the dense tensor) of an image. */
+/* Element `index` (of the dense tensor) of an image: its byte offset, bits, value. */
+size_t test_place(const test_tensor *tensor, size_t index);
+uint32_t test_bits(const test_tensor *tensor, const unsigned char *image, size_t index);
+void test_put_bits(const test_tensor *tensor, unsigned char *image, size_t index, uint32_t bits);
 double test_element(const test_tensor *tensor, const unsigned char *image, size_t index);
 test_tensor *test_find(test_launch *launch, const char *name);
 

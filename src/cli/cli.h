@@ -28,20 +28,38 @@ enum {
     CLI_MIN_TIME = 1 << 6,
     CLI_REPAIR = 1 << 7,
     CLI_HELP = 1 << 8,
-    CLI_VERSION = 1 << 9
+    CLI_VERSION = 1 << 9,
+    CLI_OUT = 1 << 10,
+    CLI_MISALIGN = 1 << 11,
+    CLI_MODEL = 1 << 12,
+    CLI_CONFIG = 1 << 13,
+    CLI_TOKENS = 1 << 14,
+    CLI_BUILD = 1 << 15
 };
 
-#define CLI_MAX_DIMS 16
+#define CLI_MAX_DIMS   16
+#define CLI_MAX_MODELS 64
+
+/* Of --model or --config. */
+typedef struct cli_model_name {
+    const char *text;
+    bool is_config; /* a file's path */
+} cli_model_name;
 
 typedef struct cli_options {
     unsigned given; /* the bits above */
-    const char *device, *facts, *output;
+    const char *device, *facts, *output, *out;
     bool json;
     kiln_arg dims[CLI_MAX_DIMS]; /* of --dim */
     size_t num_dims;
     size_t repeat;   /* 0: not given */
     double min_time; /* seconds; below 0: not given */
-    char **words;    /* the operands, the subcommand's name left out */
+    int64_t misalign;
+    cli_model_name models[CLI_MAX_MODELS];
+    size_t num_models;
+    int64_t tokens; /* 0: not given */
+    bool build;
+    char **words; /* the operands, the subcommand's name left out */
     size_t num_words;
 } cli_options;
 
@@ -66,7 +84,8 @@ typedef struct cli_command {
     int (*run)(const cli_options *options);
 } cli_command;
 
-extern const cli_command cli_devices, cli_list, cli_show, cli_emit, cli_build, cli_bench, cli_cache;
+extern const cli_command cli_devices, cli_list, cli_show, cli_emit, cli_build, cli_run, cli_bench,
+    cli_check, cli_cache;
 
 /* ---- output (output.c) --------------------------------------------------------------------- */
 

@@ -3,8 +3,7 @@
 #include <string.h>
 
 /* Biases and learned positions, tanh GELU: the shape that GPT-3 made common. */
-#define GPT                                                                                        \
-    .activation = "gelu_tanh", .norm = "layernorm", .bias = "all", .positions = "learned"
+#define GPT .activation = "gelu_tanh", .norm = "layernorm", .bias = "all", .positions = "learned"
 #define LLAMA                                                                                      \
     .activation = "swiglu", .norm = "rmsnorm", .bias = "none", .positions = "rope",                \
     .rope_style = "neox"

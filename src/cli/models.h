@@ -19,8 +19,8 @@ typedef struct cli_model {
     char positions[12];    /* rope, alibi, learned, none */
     char rope_style[8];    /* neox, gptj */
     char rope_scaling[24]; /* how angles are stretched, as yarn; "": not at all */
-    char layer_types[24];  /* a kind of layer that is no attention; "": there is none */
-    char model_type[24];   /* as a config.json names it */
+    char layer_types[40];  /* a kind of layer that is no attention; "": there is none */
+    char model_type[40];   /* as a config.json names it */
     int64_t rotary_dim;    /* 0: head_dim */
     double rope_theta;     /* 0: 10000 */
     double eps;            /* 0: 1e-5 */
@@ -81,7 +81,7 @@ typedef struct cli_missing_list {
     size_t count;
 } cli_missing_list;
 
-kiln_status cli_model_missing(const cli_model *model, cli_missing_list *list);
+kiln_status cli_model_missing(const cli_model *model, int64_t tokens, cli_missing_list *list);
 void cli_missing_free(cli_missing_list *list);
 
 #endif

@@ -26,6 +26,12 @@ static const option known[] = {
     {"--repeat", 0, "N", CLI_REPEAT, "measure N launches"},
     {"--min-time", 0, "SECONDS", CLI_MIN_TIME, "measure for at least that long"},
     {"--output", 'o', "FILE", CLI_OUTPUT, "write there instead of to standard output"},
+    {"--out", 0, "DIR", CLI_OUT, "write outputs there, as NAME.npy; made if it is not there"},
+    {"--misalign", 0, "N", CLI_MISALIGN, "start every buffer N elements past an aligned address"},
+    {"--model", 0, "NAME", CLI_MODEL, "a model that kiln knows; may be given several times"},
+    {"--config", 0, "FILE", CLI_CONFIG, "a model's config.json; may be given several times"},
+    {"--tokens", 0, "N", CLI_TOKENS, "tokens of a step, 4096 if not given"},
+    {"--build", 0, NULL, CLI_BUILD, "compile each kernel, too"},
     {"--repair", 0, NULL, CLI_REPAIR, "remove what is damaged"},
     {"--json", 0, NULL, CLI_JSON, "print JSON"},
     {"--help", 'h', NULL, CLI_HELP, "print this and do nothing else"},
@@ -107,9 +113,41 @@ static int set_min_time(cli_options *options, const char *text)
     return CLI_DONE;
 }
 
+static int set_misalign(cli_options *options, const char *text)
+{
+    if (!parse_integer(text, &options->misalign) || options->misalign < 0 ||
+        options->misalign > 65536) {
+        cli_error("--misalign %s: must be from 0 to 65536", text);
+        return CLI_REFUSED;
+    }
+    return CLI_DONE;
+}
+
+static int set_tokens(cli_options *options, const char *text)
+{
+    if (!parse_integer(text, &options->tokens) || options->tokens < 1 ||
+        options->tokens > INT32_MAX) {
+        cli_error("--tokens %s: must be from 1 to %d", text, INT32_MAX);
+        return CLI_REFUSED;
+    }
+    return CLI_DONE;
+}
+
+static int add_model(cli_options *options, const char *text, bool is_config)
+{
+    if (options->num_models == CLI_MAX_MODELS) {
+        cli_error("%s %s: no more than %d models can be given", is_config ? "--config" : "--model",
+                  text, CLI_MAX_MODELS);
+        return CLI_REFUSED;
+    }
+    options->models[options->num_models++] = (cli_model_name){text, is_config};
+    return CLI_DONE;
+}
+
 static int set(cli_options *options, const option *of, char *value)
 {
-    if ((options->given & of->bit) && of->value && of->bit != CLI_DIM) {
+    static const unsigned repeatable = CLI_DIM | CLI_MODEL | CLI_CONFIG;
+    if ((options->given & of->bit) && of->value && !(of->bit & repeatable)) {
         cli_error("%s is given twice", of->name);
         return CLI_REFUSED;
     }
@@ -124,8 +162,21 @@ static int set(cli_options *options, const option *of, char *value)
     case CLI_OUTPUT:
         options->output = value;
         return CLI_DONE;
+    case CLI_OUT:
+        options->out = value;
+        return CLI_DONE;
+    case CLI_MISALIGN:
+        return set_misalign(options, value);
     case CLI_DIM:
         return set_dim(options, value);
+    case CLI_MODEL:
+    case CLI_CONFIG:
+        return add_model(options, value, of->bit == CLI_CONFIG);
+    case CLI_TOKENS:
+        return set_tokens(options, value);
+    case CLI_BUILD:
+        options->build = true;
+        return CLI_DONE;
     case CLI_REPEAT:
         return set_repeat(options, value);
     case CLI_MIN_TIME:

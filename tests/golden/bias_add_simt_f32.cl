@@ -21,7 +21,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 /* y[e] = ops(x[e]) over the elements e = 0 .. count-1 of a row-major matrix.
  *
  * A group of 256 takes a block of 2048 elements; a work-item takes every 256th, so that
- * neighbours touch neighbours. Columns are found from the block's first, in 32 bits.
+ * neighbours touch neighbours. A column is found by division once, then from the one before.
  */
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void bias_add(__global const float *x, const ulong x_offset,
@@ -36,17 +36,21 @@ void bias_add(__global const float *x, const ulong x_offset,
     const ulong length = 33;
     const ulong first = (ulong)get_group_id(0) * 2048;
     const ulong left = (ulong)3300 - first;
-    const ulong col0 = first % length;
     const int lid = (int)get_local_id(0);
+    const ulong step = 256 % length;
+    ulong col = (first + lid) % length;
     for (int i = lid; i < 2048 && (ulong)i < left; i += 256) {
-        float v = load1_f32(x, first + i);
-        ulong col = col0 + i;
-        if (col >= length)
-            col %= length;
+        const ulong at = first + i;
+        float v;
+#line 1 "op/load.cl"
+        v = load1_f32(x, at);
 #line 1 "op/bias.cl"
-            v += load1_f32(bias, col);
+        v += load1_f32(bias, col);
 #line 1 "op/store.cl"
-            store1_f32(v, y, first + i);
+        store1_f32(v, y, at);
 #line 20 "elementwise_simt.cl"
+        col += step;
+        if (col >= length)
+            col -= length;
     }
 }

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 34 "access.cl"
+#line 35 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
@@ -20,18 +20,22 @@ static void store1_f16(vec1 v, __global half *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 34 "access.cl"
+#line 45 "access.cl"
+/* By way of integers: some drivers' vload_half and vstore_half of vectors want an aligned p. */
 static vec16 load16_f16(__global const half *p, ulong i)
 {
-    return vload_half16(0, p + i);
+    const ushort16 bits = vload16(0, (__global const ushort *)p + i);
+    return vload_half16(0, (const half *)&bits);
 }
 
 static void store16_f16(vec16 v, __global half *p, ulong i)
 {
-    vstore_half16_rte(v, 0, p + i);
+    ushort16 bits;
+    vstore_half16_rte(v, 0, (half *)&bits);
+    vstore16(bits, 0, (__global ushort *)p + i);
 }
 
-#line 82 "access.cl"
+#line 98 "access.cl"
 static vec16 load16_f16_part(__global const half *p, ulong i, int count)
 {
     float lanes[16];
@@ -113,27 +117,34 @@ void gelu(__global const half *x, const ulong x_offset,
     const ulong length = (m * n);
     ulong e = (ulong)get_group_id(0) * 16384;
     const ulong stop = min(e + 16384, (ulong)(m * n));
+    ulong col0 = e % length;
     while (e < stop) {
-        const ulong col0 = e % length;
         const ulong run = min(length - col0, stop - e);
         ulong i = 0;
         for (; i + 16 <= run; i += 16) {
-            vec16 v = load16_f16(x, e + i);
+            const ulong at = e + i;
+            vec16 v;
+#line 1 "op/load.cl"
+            v = load16_f16(x, at);
 #line 4 "op/gelu.cl"
             v = gelu_none16(v);
 #line 1 "op/store.cl"
-            store16_f16(v, y, e + i);
-#line 19 "elementwise_vector.cl"
+            store16_f16(v, y, at);
+#line 21 "elementwise_vector.cl"
         }
         const int left = (int)(run - i);
         if (left > 0) {
-            vec16 v = load16_f16_part(x, e + i, left);
+            const ulong at = e + i;
+            vec16 v;
+#line 1 "op/load.cl"
+            v = load16_f16_part(x, at, left);
 #line 4 "op/gelu.cl"
             v = gelu_none16(v);
 #line 1 "op/store.cl"
-            store16_f16_part(v, y, e + i, left);
-#line 24 "elementwise_vector.cl"
+            store16_f16_part(v, y, at, left);
+#line 28 "elementwise_vector.cl"
         }
         e += run;
+        col0 = 0;
     }
 }

@@ -31,7 +31,7 @@ static void store16_f32(vec16 v, __global float *p, ulong i)
     vstore16(v, 0, p + i);
 }
 
-#line 82 "access.cl"
+#line 98 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];

@@ -1,0 +1,62 @@
+/* loss = lse - (1-s) logit[target] - s mean(logits) + z lse^2${dlogits ? ', and dlogits,' : ''} of each token, on a CPU.
+ *
+ * A work-item takes ${ELEMENTS} elements or so, a row at a time, in blocks of ${BLOCK}: the largest logit so
+ * far, then the exponentials below it.${dlogits ? ' The logits are read once more for their gradient.' : ''}
+ */
+@let SRC_DTYPE dtype
+@let SIGN ''
+@let FACTOR '1.0f'
+@let SUMMED label_smoothing != 0
+@let KEEP 0
+@let ZEROS dlogits
+@include reduce_vector.cl
+
+@include exp_vector.cl
+@include softmax_online.cl
+@include cross_entropy_loss.cl
+${signature}
+{
+${offsets}
+    const ulong share = ${SHARE}, width = ${vocab};
+    const ulong first = get_group_id(0) * share;
+    const ulong stop = min(first + share, (ulong)${tokens});
+    for (ulong row = first; row < stop; row++) {
+        const ulong at = row * width;
+        online o;
+        start(&o);
+        for (ulong j = 0; j < width; j += ${BLOCK})
+            absorb(&o, logits, at + j, min((ulong)${BLOCK}, width - j));
+        const float base = base_of(o.top);
+        const float sum = whole_of(sum16(o.sum), sum16(o.sum_lost));
+@if SUMMED
+        const float average = whole_of(sum16(o.plain), sum16(o.plain_lost)) / (float)width;
+@else
+        const float average = 0.0f;
+@end
+        const long target = targets[row];
+        const int counts = target != ${ignore_index} && target >= 0 && target < (long)width;
+        const float hit = counts ? load1_${dtype}(logits, at + target) : 0.0f;
+        lse[row] = base + log(sum);
+        loss[row] = counts ? loss_of(base, sum, average, hit) : 0.0f;
+@if dlogits
+        if (!counts) {
+            put_zeros(dlogits, at, width);
+            continue;
+        }
+        const float slope = grad_scale * slope_of(base, sum);
+        const float spread = grad_scale * (${label_smoothing} / (float)width);
+        ulong j = 0;
+        for (; j + 16 <= width; j += 16) {
+            const vec16 e = exp_below(load16_${dtype}(logits, at + j) - base);
+            store16_${dtype}(e * slope - spread, dlogits, at + j);
+        }
+        if (j < width) {
+            const int left = (int)(width - j);
+            const vec16 e = exp_below(score(logits, at + j, left) - base);
+            store16_${dtype}_part(e * slope - spread, dlogits, at + j, left);
+        }
+        const float e = exp(hit - base);
+        store1_${dtype}(e * slope - spread - grad_scale * ${1 - label_smoothing}, dlogits, at + target);
+@end
+    }
+}

@@ -1,0 +1,120 @@
+@if centred
+/* y = (x - mean) rstd gamma${beta ? ' + beta' : ''}, rstd = 1/sqrt(var + eps), on a CPU.
+ *
+ * A work-item takes ${ELEMENTS} elements or so, a row at a time: the mean by sums in two floats, the
+ * mean square of x - mean, then y. The row comes from memory once and from the cache twice.
+ */
+@else
+/* y = x rstd (gamma + ${unit_offset}), rstd = 1/sqrt(mean of x^2 + eps), on a CPU.
+ *
+ * A work-item takes ${ELEMENTS} elements or so, a row at a time: the mean square, then y. The row
+ * comes from memory once and from the cache once.
+ */
+@end
+@let STEP 16*U
+@include reduce_vector.cl
+
+@for w 1 + centred
+@let W w == 0 ? 16 : 1
+@include exact_sum.cl
+
+@end
+@include whole.cl
+@if centred
+@include mean.cl
+@end
+${signature}
+{
+${offsets}
+    const ulong share = ${SHARE}, width = ${n};
+    const ulong first = get_group_id(0) * share;
+    const ulong stop = min(first + share, (ulong)${m});
+    for (ulong row = first; row < stop; row++) {
+        const ulong at = row * width;
+@if centred
+        vec16 hi[${U}], lo[${U}];
+        #pragma unroll
+        for (int u = 0; u < ${U}; u++)
+            hi[u] = lo[u] = (vec16)(0.0f);
+        ulong i = 0;
+        for (; i + ${STEP} <= width; i += ${STEP}) {
+            #pragma unroll
+            for (int u = 0; u < ${U}; u++)
+                add_exactly16(&hi[u], &lo[u], load16_${dtype}(x, at + i + u * 16));
+        }
+        for (; i + 16 <= width; i += 16)
+            add_exactly16(&hi[0], &lo[0], load16_${dtype}(x, at + i));
+        if (i < width)
+            add_exactly16(&hi[0], &lo[0], load16_${dtype}_part(x, at + i, (int)(width - i)));
+        #pragma unroll
+        for (int u = 1; u < ${U}; u++) {
+            add_exactly16(&hi[0], &lo[0], hi[u]);
+            lo[0] += lo[u];
+        }
+        float lanes[16], total = 0.0f, lost = sum16(lo[0]);
+        vstore16(hi[0], 0, lanes);
+        for (int l = 0; l < 16; l++)
+            add_exactly1(&total, &lost, lanes[l]);
+        const float2 centre = mean_of(total, lost, width);
+        mean[row] = centre.x;
+@end
+@let V centred ? '(v - centre.x) - centre.y' : 'v'
+
+        /* In stretches: a sum of very many squares would lose the last ones. */
+        vec16 sum = (vec16)(0.0f), sum_lost = (vec16)(0.0f);
+        for (ulong j0 = 0; j0 < width; j0 += ${64*STEP}) {
+            const ulong end = min(j0 + ${64*STEP}, width);
+            vec16 squares[${U}];
+            #pragma unroll
+            for (int u = 0; u < ${U}; u++)
+                squares[u] = (vec16)(0.0f);
+            ulong j = j0;
+            for (; j + ${STEP} <= end; j += ${STEP}) {
+                #pragma unroll
+                for (int u = 0; u < ${U}; u++) {
+                    const vec16 v = load16_${dtype}(x, at + j + u * 16);
+                    const vec16 d = ${V};
+                    squares[u] = fma(d, d, squares[u]);
+                }
+            }
+            for (; j < end; j += 16) {
+                const int left = (int)min((ulong)16, end - j);
+                vec16 v;
+                if (left == 16)
+                    v = load16_${dtype}(x, at + j);
+                else
+                    v = load16_${dtype}_part(x, at + j, left);
+                const vec16 d = first_lanes(${V}, left, 0.0f);
+                squares[0] = fma(d, d, squares[0]);
+            }
+            #pragma unroll
+            for (int u = 1; u < ${U}; u++)
+                squares[0] += squares[u];
+            add_exactly16(&sum, &sum_lost, squares[0]);
+        }
+        const float mean_square = whole_of(sum16(sum), sum16(sum_lost)) / (float)width;
+        const float scale = 1.0f / sqrt(mean_square + ${eps});
+        rstd[row] = scale;
+
+        ulong j = 0;
+@for tail 2
+@let part tail ? '_part' : ''
+@let count tail ? ', left' : ''
+@if tail
+        if (j < width) {
+            const int left = (int)(width - j);
+@else
+        for (; j + 16 <= width; j += 16) {
+@end
+            const vec16 v = load16_${dtype}${part}(x, at + j${count});
+            const vec16 weight = load16_${dtype}${part}(gamma, j${count})${unit_offset ? ' + 1.0f' : ''};
+@if beta
+            const vec16 shift = load16_${dtype}${part}(beta, j${count});
+            store16_${dtype}${part}(fma((${V}) * scale, weight, shift), y, at + j${count});
+@else
+            store16_${dtype}${part}((${V}) * scale * weight, y, at + j${count});
+@end
+        }
+@end
+    }
+}

@@ -1,0 +1,15 @@
+{
+    vec${w} gate, up, dgate, dup;
+@if layout == 'split'
+    const ulong left_half = 2 * (${at}) - (${col}), right_half = left_half + ${n};
+    gate = load${w}_${x_dtype}${part}(x, left_half${count});
+    up = load${w}_${x_dtype}${part}(x, right_half${count});
+    swiglu_backward${w}(${v}, gate, up, &dgate, &dup);
+    store${w}_${dx_dtype}${part}(dgate, dx, left_half${count});
+    store${w}_${dx_dtype}${part}(dup, dx, right_half${count});
+@else
+    load_pairs${w}${part}(&gate, &up, x, ${at}${count});
+    swiglu_backward${w}(${v}, gate, up, &dgate, &dup);
+    store_pairs${w}${part}(dgate, dup, dx, ${at}${count});
+@end
+}
