@@ -367,6 +367,15 @@ KILN_API kiln_status kiln_create_residual_add_kernel(kiln_context *context,
                                                      const kiln_elementwise_params *params,
                                                      kiln_kernel **kernel);
 
+/* y = keep ? x/(1-p) : 0. Element e of x keeps iff word (offset+e) mod 4 of Philox4x32-10 with the
+ * counter (offset+e) div 4 and the key seed is at least p 2^32: the same numbers give the same
+ * mask, so the kernel on dy is the backward pass. Salmon et al., "Parallel random numbers: as easy
+ * as 1, 2, 3", SC 2011.   x[m,n] y[m,n]; y may be x; scalars p (0 <= p < 1, as f32), seed, offset
+ * (64 bits) */
+KILN_API kiln_status kiln_create_dropout_kernel(kiln_context *context,
+                                                const kiln_elementwise_params *params,
+                                                kiln_kernel **kernel);
+
 /* gelu           y = gelu(x)        x[m,n] y[m,n]   y may be x
  * gelu_backward  dx = dy gelu'(x)   dy[m,n] x[m,n] dx[m,n] */
 typedef struct kiln_gelu_params {
@@ -589,6 +598,36 @@ typedef struct kiln_cross_entropy_params {
 KILN_API kiln_status kiln_create_cross_entropy_kernel(kiln_context *context,
                                                       const kiln_cross_entropy_params *params,
                                                       kiln_kernel **kernel);
+
+/* sumsq = sum of g^2, clip = min(1, max_norm/(sqrt(sumsq) + 1e-6)). NaN or inf in g makes sumsq so
+ * and clip 0.   g[n] sumsq[1] clip[1] (f32); scalar max_norm >= 0 */
+typedef struct kiln_grad_norm_params {
+    int64_t n;
+    kiln_dtype dtype;
+    int64_t accumulate; /* 1: sumsq +=, for the norm of several tensors */
+    kiln_choice choice;
+} kiln_grad_norm_params;
+
+KILN_API kiln_status kiln_create_grad_norm_kernel(kiln_context *context,
+                                                  const kiln_grad_norm_params *params,
+                                                  kiln_kernel **kernel);
+
+/* m = beta1 m + (1-beta1) g, v = beta2 v + (1-beta2) g^2, param -= lr ((m/(1-beta1^step)) /
+ * (sqrt(v/(1-beta2^step)) + eps) + weight_decay param). Loshchilov and Hutter, "Decoupled weight
+ * decay regularization", arXiv:1711.05101. g[n] in dtype; param[n] m[n] v[n], read and written, in
+ * f32; scalars lr, beta1, beta2, eps, weight_decay and the whole number step, 1 for the first. */
+typedef struct kiln_adamw_params {
+    int64_t n;
+    kiln_dtype dtype;
+    int64_t clip;         /* 1: g is multiplied by clip[1] (f32); a clip of 0 changes nothing */
+    int64_t param_out;    /* 1: the new param is stored rounded too, in param_out[n] */
+    kiln_dtype out_dtype; /* param_out's storage; default dtype */
+    kiln_choice choice;
+} kiln_adamw_params;
+
+KILN_API kiln_status kiln_create_adamw_kernel(kiln_context *context,
+                                              const kiln_adamw_params *params,
+                                              kiln_kernel **kernel);
 
 /* c = gelu(a b + bias)   a[m,k] b[k,n] bias[n] c[m,n]; save_pre=1: also pre[m,n] = a b + bias,
  * rounded to dtype, for the backward pass (c is computed from the unrounded). pre shares ldc. */

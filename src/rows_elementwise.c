@@ -31,6 +31,30 @@ static const kiln_variant vector = {
                 .workgroup = "1"}},
 };
 
+static const kiln_variant dropout_simt = {
+    .name = "simt",
+    .about = "a work-item makes random words, then the group takes elements a group apart",
+    .tune = {{"WG", {256, 64, 128, 192, 320, 384, 448, 512}}, {"PER_ITEM", {2, 1, 4}}},
+    .presets = {"WG=workgroup_size?workgroup_size:min(256,MAX_WORKGROUP) PER_ITEM=2"},
+    .require = {{"workgroup_size == 0 || WG == workgroup_size",
+                 "workgroup_size=${workgroup_size}: this variant has no such group"},
+                {"WG <= MAX_WORKGROUP",
+                 "a group of ${WG} work-items is over the device's ${MAX_WORKGROUP}"}},
+    .lets = {{"BLOCK", "4*WG*PER_ITEM"}},
+    /* The first elements may be the last of a block of four words. */
+    .stages = {{.file = "dropout_simt.cl", .groups = "ceildiv(count+3,BLOCK)", .workgroup = "WG"}},
+};
+
+static const kiln_variant dropout_vector = {
+    .name = "vector",
+    .about = "CPU: a work-item takes a block of elements, eight blocks of random words at a time",
+    .allow = {{"CPU", "the device is no CPU"}},
+    .tune = {{"BLOCK", {16384, 4096, 65536}}},
+    .widths = {"16"},
+    .fixed_workgroup = true,
+    .stages = {{.file = "dropout_vector.cl", .groups = "ceildiv(count,BLOCK)", .workgroup = "1"}},
+};
+
 /* LENGTH: of the runs within which an op may count columns. */
 #define ELEMENTWISE(length)                                                                        \
     .family = "elementwise", .dims = {"m", "n"},                                                   \
@@ -92,6 +116,22 @@ const kiln_row kiln_elementwise_rows[] = {
      .prologue = {{.op = "load"}},
      .epilogue = {{.op = "swiglu_backward"}},
      ELEMENTWISE("n")},
+    {.name = "dropout",
+     .family = "elementwise",
+     .summary = "y = keep ? x/(1-p) : 0, keep by Philox4x32-10 of seed, offset and place",
+     .dims = {"m", "n"},
+     .tensors = {X_Y("x")},
+     .numbers = {{"p", false, "the chance that an element is dropped: 0 <= p < 1, as f32"},
+                 {"seed", true, "64 bits: the generator's key"},
+                 {"offset", true, "64 bits: added to an element's place"}},
+     .number_rules = {{"p >= 0 && f32(p) < 1", "p=${p}: must be 0 or more, and below 1 as an f32"}},
+     .passed = {{"threshold", "uint", "ceil(f32(p)*4294967296)"},
+                {"kept", "float", "1/(1-f32(p))"},
+                {"seed", "ulong", "seed"},
+                {"offset", "ulong", "offset"}},
+     .lets = {{"count", "m*n"}},
+     .flops = "m*n",
+     .variants = {&dropout_vector, &dropout_simt}},
 };
 const size_t kiln_num_elementwise_rows =
     sizeof kiln_elementwise_rows / sizeof *kiln_elementwise_rows;

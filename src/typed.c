@@ -101,6 +101,17 @@ static const kiln_field swiglu[] = {DIM(T, m),       DIM(T, n), DTYPE(T, dtype),
                                     GATE(T, layout), CHOICE(T), END};
 #undef T
 
+#define T kiln_grad_norm_params
+static const kiln_field grad_norm[] = {DIM(T, n), DTYPE(T, dtype), INT(T, accumulate), CHOICE(T),
+                                       END};
+#undef T
+
+#define T kiln_adamw_params
+static const kiln_field adamw[] = {
+    DIM(T, n),           DTYPE(T, dtype), INT(T, clip), INT(T, param_out),
+    DTYPE(T, out_dtype), CHOICE(T),       END};
+#undef T
+
 #define T kiln_transpose_params
 static const kiln_field transpose[] = {DIM(T, batch),   DIM(T, m), DIM(T, n),
                                        DTYPE(T, dtype), CHOICE(T), END};
@@ -181,6 +192,9 @@ static const kiln_field cross_entropy[] = {DIM(T, tokens),  DIM(T, vocab),
     X(gelu_backward, kiln_gelu_params, gelu)                                                       \
     X(swiglu, kiln_swiglu_params, swiglu)                                                          \
     X(swiglu_backward, kiln_swiglu_params, swiglu)                                                 \
+    X(dropout, kiln_elementwise_params, elementwise)                                               \
+    X(grad_norm, kiln_grad_norm_params, grad_norm)                                                 \
+    X(adamw, kiln_adamw_params, adamw)                                                             \
     X(transpose, kiln_transpose_params, transpose)                                                 \
     X(rope, kiln_rope_params, rope)                                                                \
     X(embedding, kiln_embedding_params, embedding)                                                 \

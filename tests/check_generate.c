@@ -378,21 +378,26 @@ END_TEST
 
 static const struct {
     const char *file, *spec, *device;
-} golden[] = {{"matmul_vector_f32.cl", "matmul m=1000 n=999 k=501", "cpu"},
-              {"matmul_simt_f16.cl", "matmul m=? n=? k=? dtype=f16", "gpu"},
-              {"batched_matmul_simt_bf16.cl",
-               "batched_matmul batch=3 m=? n=100 k=64 dtype=bf16 trans_a=1 trans_b=1 accumulate=1",
-               "gpu,max_workgroup=256"},
-              {"matmul_bias_gelu_simt_bf16.cl",
-               "matmul_bias_gelu m=? n=1024 k=512 dtype=bf16 approx=tanh save_pre=1 tile_size=64",
-               "gpu"},
-              {"matmul_bias_residual_vector_nt.cl",
-               "matmul_bias_residual m=100 n=200 k=300 layout=nt ldc=256", "cpu,simd_width=8"},
-              {"gelu_vector_f16.cl", "gelu m=? n=? dtype=f16 approx=none", "cpu"},
-              {"bias_add_simt_f32.cl", "bias_add m=100 n=33", "gpu"},
-              {"softmax_vector_f32.cl", "softmax batch=? m=? n=? causal=1 scale=0.125", "cpu"},
-              {"layernorm_backward_simt_bf16.cl",
-               "layernorm_backward m=? n=1024 dtype=bf16 out_dtype=f32 accumulate=1", "gpu"}};
+} golden[] = {
+    {"matmul_vector_f32.cl", "matmul m=1000 n=999 k=501", "cpu"},
+    {"matmul_simt_f16.cl", "matmul m=? n=? k=? dtype=f16", "gpu"},
+    {"batched_matmul_simt_bf16.cl",
+     "batched_matmul batch=3 m=? n=100 k=64 dtype=bf16 trans_a=1 trans_b=1 accumulate=1",
+     "gpu,max_workgroup=256"},
+    {"matmul_bias_gelu_simt_bf16.cl",
+     "matmul_bias_gelu m=? n=1024 k=512 dtype=bf16 approx=tanh save_pre=1 tile_size=64", "gpu"},
+    {"matmul_bias_residual_vector_nt.cl",
+     "matmul_bias_residual m=100 n=200 k=300 layout=nt ldc=256", "cpu,simd_width=8"},
+    {"gelu_vector_f16.cl", "gelu m=? n=? dtype=f16 approx=none", "cpu"},
+    {"bias_add_simt_f32.cl", "bias_add m=100 n=33", "gpu"},
+    {"softmax_vector_f32.cl", "softmax batch=? m=? n=? causal=1 scale=0.125", "cpu"},
+    {"layernorm_backward_simt_bf16.cl",
+     "layernorm_backward m=? n=1024 dtype=bf16 out_dtype=f32 accumulate=1", "gpu"},
+    /* Powers of 16 that are exact, whoever computes them. */
+    {"rope_vector_bf16.cl",
+     "rope tokens=? heads=4 head_dim=24 rotary_dim=8 theta=16 style=gptj dtype=bf16", "cpu"},
+    {"embedding_backward_simt_f16.cl",
+     "embedding_backward tokens=? vocab=50000 n=1024 dtype=f16 out_dtype=f32", "gpu"}};
 
 static char *read_all(const char *path)
 {

@@ -280,6 +280,9 @@ START_TEST(test_nulls)
     CHECK_NULLS(bias_add, kiln_elementwise_params);
     CHECK_NULLS(residual_add, kiln_elementwise_params);
     CHECK_NULLS(gelu, kiln_gelu_params);
+    CHECK_NULLS(dropout, kiln_elementwise_params);
+    CHECK_NULLS(grad_norm, kiln_grad_norm_params);
+    CHECK_NULLS(adamw, kiln_adamw_params);
     CHECK_NULLS(gelu_backward, kiln_gelu_params);
     CHECK_NULLS(swiglu, kiln_swiglu_params);
     CHECK_NULLS(swiglu_backward, kiln_swiglu_params);

@@ -1,0 +1,39 @@
+/* partials[group] = sum of g^2 over a group's ${BLOCK} elements.
+ *
+ * A work-item a group. It adds up ${4*W} lanes for a short while, so that none of them gets large
+ * beside what it takes in, and then adds the lanes to one another.
+ */
+${signature}
+{
+${offsets}
+    ulong i = (ulong)get_group_id(0) * ${BLOCK};
+    const ulong stop = min(i + ${BLOCK}, (ulong)${n});
+    vec${W} total = 0.0f;
+    while (i + ${4*W} <= stop) {
+        vec${W} a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
+        const ulong end = min(i + ${128*W}, stop);
+        for (; i + ${4*W} <= end; i += ${4*W}) {
+            const vec${W} g0 = load${W}_${g_dtype}(g, i), g1 = load${W}_${g_dtype}(g, i + ${W});
+            const vec${W} g2 = load${W}_${g_dtype}(g, i + ${2*W});
+            const vec${W} g3 = load${W}_${g_dtype}(g, i + ${3*W});
+            a = fma(g0, g0, a);
+            b = fma(g1, g1, b);
+            c = fma(g2, g2, c);
+            d = fma(g3, g3, d);
+        }
+        total += (a + b) + (c + d);
+    }
+    for (; i + ${W} <= stop; i += ${W}) {
+        const vec${W} v = load${W}_${g_dtype}(g, i);
+        total = fma(v, v, total);
+    }
+    if (i < stop) {
+        const vec${W} v = load${W}_${g_dtype}_part(g, i, (int)(stop - i));
+        total = fma(v, v, total);
+    }
+    float lanes[${W}], sum = 0.0f;
+    vstore${W}(total, 0, lanes);
+    for (int l = 0; l < ${W}; l++)
+        sum += lanes[l];
+    partials[get_group_id(0)] = sum;
+}
