@@ -51,19 +51,19 @@ ${offsets}
         next += tokens_of_k;
     }
 @end
-@let STEP pass == 0 ? 'place[k]++' : 'order[place[k]++] = (int)t + l'
+@let STEP pass == 0 ? 'place[k]++' : 'order[place[k]++] = token'
     for (t = 0; t + ${W} <= count; t += ${W}) {
         const uint${W} key = as_uint${W}(vload${W}(0, ids + t)) - low;
         if (!any(key < size))
             continue;
-        for (int l = 0; l < ${W}; l++) {
-            const uint k = (uint)ids[t + l] - low;
+        for (int token = (int)t; token < (int)t + ${W}; token++) {
+            const uint k = (uint)ids[token] - low;
             if (k < size)
                 ${STEP};
         }
     }
-    for (const int l = 0; t < count; t++) {
-        const uint k = (uint)ids[t + l] - low;
+    for (int token = (int)t; token < (int)count; token++) {
+        const uint k = (uint)ids[token] - low;
         if (k < size)
             ${STEP};
     }

@@ -295,6 +295,13 @@ START_TEST(test_real_functions)
     refuse("pow(-1,0.5)", "no finite number comes from pow");
     refuse("exp(1000)", "no finite number comes from exp");
     refuse("f32(1e39)", "no finite number comes from f32");
+    ck_assert_int_eq(value_of("trunc(2.75)").integer, 2);
+    ck_assert_int_eq(value_of("trunc(-2.75)*2").integer, -4);
+    ck_assert_int_eq(value_of("trunc(0.5*9223372036854775808.0)").integer, INT64_C(1) << 62);
+    ck_assert_int_eq(value_of("trunc(7)/2").integer, 3);
+    refuse("trunc(9223372036854775808.0)", "no integer of 64 bits comes from trunc");
+    refuse("trunc(-1e19)", "no integer of 64 bits comes from trunc");
+    refuse("trunc(m)", "a number known now is expected by trunc");
 }
 END_TEST
 
