@@ -219,8 +219,9 @@ static inline kiln_arg kiln_dim(const char *name, int64_t value)
 /* An integer scalar takes a whole number only. */
 static inline kiln_arg kiln_scalar(const char *name, double value)
 {
-    int fits = value >= -9223372036854775808.0 && value < 9223372036854775808.0;
-    kiln_arg arg = {name, KILN_ARG_SCALAR, NULL, 0, fits ? (int64_t)value : 0, value};
+    kiln_arg arg = {name, KILN_ARG_SCALAR, NULL, 0, 0, value};
+    if (value >= -9223372036854775808.0 && value < 9223372036854775808.0)
+        arg.integer = (int64_t)value;
     return arg;
 }
 
