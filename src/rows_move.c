@@ -142,7 +142,7 @@ static const kiln_variant embedding_backward_vector = {
     .lets = {ROW_BLOCKS},
     .widths = {"W"},
     .fixed_workgroup = true,
-    .scratch = {{"sorted", "tokens"}},
+    .scratch = {{.name = "sorted", .count = "tokens"}},
     .stages = {{.name = "sort",
                 .file = "embedding_sort_vector.cl",
                 .groups = "ceildiv(vocab,SLICE)",
@@ -160,7 +160,7 @@ static const kiln_variant embedding_backward_simt = {
                  "the places of ${SLICE} ids and a group of ${WG} do not fit the device's "
                  "${LOCAL_MEM} bytes of local memory"}},
     .lets = {{"BLOCK", "WG*PER_ITEM"}, ROW_BLOCKS},
-    .scratch = {{"sorted", "tokens"}},
+    .scratch = {{.name = "sorted", .count = "tokens"}},
     .stages = {{.name = "sort",
                 .file = "embedding_sort_simt.cl",
                 .groups = "ceildiv(vocab,SLICE)",

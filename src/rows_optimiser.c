@@ -26,7 +26,7 @@ static const kiln_variant norm_vector = {
     .lets = {{"PARTIALS", "ceildiv(n,BLOCK)"}},
     .widths = {"W"},
     .fixed_workgroup = true,
-    .scratch = {{"partials", "PARTIALS"}},
+    .scratch = {{.name = "partials", .count = "PARTIALS"}},
     .stages =
         {{.name = "partial", .file = "grad_norm_vector.cl", .groups = "PARTIALS", .workgroup = "1"},
          {.file = "grad_norm_sum_vector.cl", .groups = "1", .workgroup = "1"}},
@@ -39,7 +39,7 @@ static const kiln_variant norm_simt = {
     .presets = {GROUP_PRESET " PER_ITEM=32"},
     .require = {GROUP_RULES},
     .lets = {{"BLOCK", "WG*PER_ITEM"}, {"PARTIALS", "ceildiv(n,BLOCK)"}},
-    .scratch = {{"partials", "PARTIALS"}},
+    .scratch = {{.name = "partials", .count = "PARTIALS"}},
     .stages =
         {{.name = "partial", .file = "grad_norm_simt.cl", .groups = "PARTIALS", .workgroup = "WG"},
          {.file = "grad_norm_sum_simt.cl", .groups = "1", .workgroup = "WG"}},

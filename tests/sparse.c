@@ -50,8 +50,9 @@ sparse *sparse_make(size_t bytes)
     s->length = rounded + (size_t)SPARSE_FRONT + (size_t)SPARSE_BACK;
     s->num_chunks = s->length / SPARSE_CHUNK;
     s->touched = calloc(s->num_chunks, 1);
-    s->region =
-        mmap(NULL, s->length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, no_file = -1;
+    /* cppcheck-suppress invalidFunctionArg ; memory of no file has -1 */
+    s->region = mmap(NULL, s->length, PROT_NONE, flags, no_file, 0);
     if (!s->touched || s->region == MAP_FAILED) {
         if (s->region != MAP_FAILED)
             munmap(s->region, s->length);
