@@ -536,6 +536,14 @@ kiln_status kiln_expr_eval_int(const char *formula, kiln_env *env, int64_t *valu
     return KILN_OK;
 }
 
+kiln_status kiln_expr_holds(const char *formula, kiln_env *env, bool *result)
+{
+    int64_t value = 1;
+    kiln_status status = formula ? kiln_expr_eval_int(formula, env, &value) : KILN_OK;
+    *result = value != 0;
+    return status;
+}
+
 kiln_status kiln_expr_eval_real(const char *formula, kiln_env *env, double *value)
 {
     kiln_value result;

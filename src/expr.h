@@ -58,6 +58,9 @@ kiln_status kiln_expr_eval(const char *formula, kiln_env *env, kiln_value *value
 /* The same, and the value must be an integer (a string or symbol is refused). */
 kiln_status kiln_expr_eval_int(const char *formula, kiln_env *env, int64_t *value);
 
+/* Whether the formula is true; it is where it is NULL, as `when` is of what is always there. */
+kiln_status kiln_expr_holds(const char *formula, kiln_env *env, bool *result);
+
 /* The same as a number. */
 kiln_status kiln_expr_eval_real(const char *formula, kiln_env *env, double *value);
 

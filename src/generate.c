@@ -297,15 +297,6 @@ static kiln_status make_signature(const kiln_spec *spec, kiln_signature *signatu
     return status;
 }
 
-/* Whether a part of a variant, a stage or its scratch, is in force. */
-static kiln_status in_force(const char *when, kiln_env *env, bool *result)
-{
-    int64_t value = 1;
-    kiln_status status = when ? kiln_expr_eval_int(when, env, &value) : KILN_OK;
-    *result = value != 0;
-    return status;
-}
-
 /* The stages and the scratch that spec and tuning ask for. */
 static kiln_status select_parts(const kiln_spec *spec, const kiln_facts *facts,
                                 kiln_generated *generated)
@@ -320,12 +311,12 @@ static kiln_status select_parts(const kiln_spec *spec, const kiln_facts *facts,
         status = kiln_chosen_bind(&generated->chosen, &env);
     for (size_t i = 0; i < KILN_MAX_STAGES && variant->stages[i].file && status == KILN_OK; i++) {
         bool wanted;
-        status = in_force(variant->stages[i].when, &env, &wanted);
+        status = kiln_expr_holds(variant->stages[i].when, &env, &wanted);
         if (status == KILN_OK && wanted)
             generated->stages[generated->num_stages++].stage = &variant->stages[i];
     }
     for (size_t i = 0; i < KILN_MAX_SCRATCH && variant->scratch[i].name && status == KILN_OK; i++)
-        status = in_force(variant->scratch[i].when, &env, &generated->scratch[i]);
+        status = kiln_expr_holds(variant->scratch[i].when, &env, &generated->scratch[i]);
     kiln_env_free(&env);
     return status;
 }

@@ -355,7 +355,7 @@ kiln_status kiln_launch(kiln_kernel *kernel, cl_command_queue queue, const kiln_
     if (status == KILN_OK)
         status = kiln_kernel_dims(kernel, args, num_args, true, dims);
     if (status == KILN_OK)
-        status = kiln_scalars_pass(kernel, l.of, dims, &l.passed);
+        status = kiln_scalars_pass(kernel, l.of, &l.passed);
     if (status != KILN_OK)
         return status;
     pthread_mutex_lock(&kernel->lock);

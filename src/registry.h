@@ -145,7 +145,7 @@ typedef struct kiln_row {
                                         dimensions are looked at in each launch */
     kiln_tensor tensors[KILN_MAX_TENSORS];
     kiln_number numbers[KILN_MAX_NUMBERS];
-    kiln_rule number_rules[KILN_MAX_RULES]; /* over dimensions, options and numbers */
+    kiln_rule number_rules[KILN_MAX_RULES]; /* over numbers alone, and so is passed */
     kiln_passed passed[KILN_MAX_PASSED];
     kiln_op_use prologue[KILN_MAX_OPS], epilogue[KILN_MAX_OPS];
     const char *prologue_count, *epilogue_count; /* elements that a hook's ops work on */

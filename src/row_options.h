@@ -1,4 +1,4 @@
-/* Options and tensors that rows of several families have. */
+/* Options, tensors and parts of variants that rows of several families have. */
 #ifndef KILN_ROW_OPTIONS_H
 #define KILN_ROW_OPTIONS_H
 
@@ -42,5 +42,39 @@
         name_, KILN_OUT, shape_, .dtype = OUT_DTYPE, .when = when_, .also_in = "accumulate"        \
     }
 #define ACCUMULATE_OPTION(of) FLAG_OPTION("accumulate", "1: " of " is added to, not overwritten")
+
+/* What a variant for CPUs stands under. */
+#define ON_CPU                                                                                     \
+    {                                                                                              \
+        "CPU", "the device is no CPU"                                                              \
+    }
+
+/* Groups of any size, as large as the device takes. */
+#define GROUP_SIZES                                                                                \
+    {                                                                                              \
+        "WG",                                                                                      \
+        {                                                                                          \
+            256, 64, 128, 192, 320, 384, 448, 512                                                  \
+        }                                                                                          \
+    }
+#define GROUP_PRESET "WG=workgroup_size?workgroup_size:min(256,MAX_WORKGROUP)"
+#define GROUP_RULES                                                                                \
+    {"workgroup_size == 0 || WG == workgroup_size",                                                \
+     "workgroup_size=${workgroup_size}: this variant has no such group"},                          \
+    {                                                                                              \
+        "WG <= MAX_WORKGROUP", "a group of ${WG} work-items is over the device's ${MAX_WORKGROUP}" \
+    }
+
+/* Counts the entries outside the vocabulary, a group of COUNTERS work-items. */
+#define BAD_STAGE                                                                                  \
+    {                                                                                              \
+        .name = "bad", .file = "count_outside.cl", .groups = "1", .workgroup = "COUNTERS",         \
+        .when = "bad"                                                                              \
+    }
+#define BAD_OPTION FLAG_OPTION("bad", "1: bad[0] counts the entries outside the vocabulary")
+#define BAD_TENSOR                                                                                 \
+    {                                                                                              \
+        "bad", KILN_OUT, "1", .dtype = "'i32'", .when = "bad"                                      \
+    }
 
 #endif

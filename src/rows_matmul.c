@@ -54,7 +54,7 @@ static const kiln_variant simt = {
 static const kiln_variant vector = {
     .name = "vector",
     .about = "CPU: a work-item a macro-tile, packed blocks in local memory, explicit vectors",
-    .allow = {{"CPU", "the device is no CPU"}},
+    .allow = {ON_CPU},
     .tune = {{"W", {16, 8, 4}},
              {"NV", {4, 2, 1}},
              {"MR", {6, 8, 4, 2, 1}},

@@ -2,32 +2,7 @@
 #include "registry.h"
 #include "row_options.h"
 
-#define BAD_OPTION FLAG_OPTION("bad", "1: bad[0] counts the entries outside the vocabulary")
-#define BAD_TENSOR                                                                                 \
-    {                                                                                              \
-        "bad", KILN_OUT, "1", .dtype = "'i32'", .when = "bad"                                      \
-    }
-
 /* ---- variants ---------------------------------------------------------------------------- */
-
-#define ON_CPU                                                                                     \
-    {                                                                                              \
-        "CPU", "the device is no CPU"                                                              \
-    }
-#define GROUP_SIZES                                                                                \
-    {                                                                                              \
-        "WG",                                                                                      \
-        {                                                                                          \
-            256, 64, 128, 192, 320, 384, 448, 512                                                  \
-        }                                                                                          \
-    }
-#define GROUP_PRESET "WG=workgroup_size?workgroup_size:min(256,MAX_WORKGROUP)"
-#define GROUP_RULES                                                                                \
-    {"workgroup_size == 0 || WG == workgroup_size",                                                \
-     "workgroup_size=${workgroup_size}: this variant has no such group"},                          \
-    {                                                                                              \
-        "WG <= MAX_WORKGROUP", "a group of ${WG} work-items is over the device's ${MAX_WORKGROUP}" \
-    }
 
 static const kiln_variant transpose_vector = {
     .name = "vector",
@@ -105,15 +80,10 @@ static const kiln_variant embedding_vector = {
     .about = "CPU: a work-item some rows by explicit vectors",
     .allow = {ON_CPU},
     .tune = {{"W", {16, 8, 4}}, {"BLOCK", {16384, 4096, 65536}}},
-    .lets = {ROW_BLOCKS},
+    .lets = {ROW_BLOCKS, {"COUNTERS", "min(256,MAX_WORKGROUP)"}},
     .widths = {"W"},
     .fixed_workgroup = true,
-    .stages = {{.file = "embedding_vector.cl", .groups = ROW_GROUPS, .workgroup = "1"},
-               {.name = "bad",
-                .file = "embedding_bad_vector.cl",
-                .groups = "1",
-                .workgroup = "1",
-                .when = "bad"}},
+    .stages = {{.file = "embedding_vector.cl", .groups = ROW_GROUPS, .workgroup = "1"}, BAD_STAGE},
 };
 
 static const kiln_variant embedding_simt = {
@@ -122,13 +92,8 @@ static const kiln_variant embedding_simt = {
     .tune = {GROUP_SIZES, {"BLOCK", {2048, 1024, 4096, 8192}}},
     .presets = {GROUP_PRESET " BLOCK=2048"},
     .require = {GROUP_RULES},
-    .lets = {ROW_BLOCKS},
-    .stages = {{.file = "embedding_simt.cl", .groups = ROW_GROUPS, .workgroup = "WG"},
-               {.name = "bad",
-                .file = "embedding_bad_simt.cl",
-                .groups = "1",
-                .workgroup = "WG",
-                .when = "bad"}},
+    .lets = {ROW_BLOCKS, {"COUNTERS", "WG"}},
+    .stages = {{.file = "embedding_simt.cl", .groups = ROW_GROUPS, .workgroup = "WG"}, BAD_STAGE},
 };
 
 static const kiln_variant embedding_backward_vector = {

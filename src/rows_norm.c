@@ -4,9 +4,7 @@
 
 /* ---- variants ---------------------------------------------------------------------------- */
 
-#define FOR_CPU                                                                                    \
-    .name = "vector", .allow = {{"CPU", "the device is no CPU"}}, .widths = {"16"},                \
-    .fixed_workgroup = true
+#define FOR_CPU .name = "vector", .allow = {ON_CPU}, .widths = {"16"}, .fixed_workgroup = true
 
 /* U: vectors at a time, each with sums of its own. ELEMENTS: of the rows that a work-item takes,
  * unless the rows are so few that compute units would idle. */
@@ -63,11 +61,7 @@ static const kiln_variant cross_entropy_vector = {
     .presets = {ROWS_PRESET " BLOCK=1024"},
     .lets = {ROWS_LETS("tokens", "vocab"), {"COUNTERS", "min(256,MAX_WORKGROUP)"}},
     .stages = {{.file = "cross_entropy_vector.cl", .groups = "GROUPS", .workgroup = "1"},
-               {.name = "bad",
-                .file = "count_outside.cl",
-                .groups = "1",
-                .workgroup = "COUNTERS",
-                .when = "bad"}},
+               BAD_STAGE},
 };
 
 /* PARTS groups sum SHARE rows of a column each: parts[which][part][column]. SHARE has a limit of
@@ -113,21 +107,8 @@ static const kiln_variant bias_backward_vector = {
 
 /* A group a row. Of a row whose length is known a work-item keeps its elements, 16 at most, in
  * registers; that is what the preset makes groups for. */
-#define GROUP_TUNE                                                                                 \
-    {                                                                                              \
-        "WG",                                                                                      \
-        {                                                                                          \
-            256, 64, 128, 192, 320, 384, 448, 512                                                  \
-        }                                                                                          \
-    }
-#define GROUP_RULES                                                                                \
-    {"workgroup_size == 0 || WG == workgroup_size",                                                \
-     "workgroup_size=${workgroup_size}: this variant has no such group"},                          \
-    {                                                                                              \
-        "WG <= MAX_WORKGROUP", "a group of ${WG} work-items is over the device's ${MAX_WORKGROUP}" \
-    }
 #define GROUP(width)                                                                               \
-    .name = "simt", .tune = {GROUP_TUNE},                                                          \
+    .name = "simt", .tune = {GROUP_SIZES},                                                         \
     .presets = {"WG=workgroup_size?workgroup_size:min(MAX_WORKGROUP,known(" width                  \
                 ")?max(min(256,roundup(ceildiv(" width ",4),64)),"                                 \
                 "min(1024,roundup(ceildiv(" width ",16),64))):256)"},                              \
@@ -163,12 +144,7 @@ static const kiln_variant cross_entropy_simt = {
     GROUP("vocab"),
     .about = "a work-group takes a row",
     .lets = {{"COUNTERS", "WG"}},
-    .stages = {{.file = "cross_entropy_simt.cl", .groups = "tokens", .workgroup = "WG"},
-               {.name = "bad",
-                .file = "count_outside.cl",
-                .groups = "1",
-                .workgroup = "WG",
-                .when = "bad"}},
+    .stages = {{.file = "cross_entropy_simt.cl", .groups = "tokens", .workgroup = "WG"}, BAD_STAGE},
 };
 
 /* TILE: columns of a group that sums columns; SLICES: work-items of each. */
@@ -198,8 +174,8 @@ static const kiln_variant norm_backward_simt = {
 static const kiln_variant bias_backward_simt = {
     .name = "simt",
     .about = "a work-group takes a tile of columns; then the sums",
-    .tune = {GROUP_TUNE},
-    .presets = {"WG=workgroup_size?workgroup_size:min(256,MAX_WORKGROUP)"},
+    .tune = {GROUP_SIZES},
+    .presets = {GROUP_PRESET},
     .require = {GROUP_RULES},
     .lets = {TILE_LETS,
              {"BLOCKS", "ceildiv(n,TILE)"},
@@ -346,7 +322,7 @@ const kiln_row kiln_norm_rows[] = {
                   .high = INT32_MAX,
                   .about = "the target of a token that does not count"},
                  FLAG_OPTION("dlogits", "1: the gradient is computed too"),
-                 FLAG_OPTION("bad", "1: bad[0] counts the targets outside the vocabulary")},
+                 BAD_OPTION},
      .rules = {{"label_smoothing >= 0 && label_smoothing < 1",
                 "label_smoothing=${label_smoothing}: must be 0 or more and below 1"}},
      .tensors = {TENSOR("logits", KILN_IN, "tokens, vocab"),
@@ -355,7 +331,7 @@ const kiln_row kiln_norm_rows[] = {
                  TENSOR_F32("lse", KILN_OUT, "tokens"),
                  {"dlogits", KILN_OUT, "tokens, vocab", .dtype = "dtype", .when = "dlogits",
                   .may_be = "logits"},
-                 {"bad", KILN_OUT, "1", .dtype = "'i32'", .when = "bad"}},
+                 BAD_TENSOR},
      .numbers = {{"grad_scale", false, "what dlogits is multiplied by; the loss is not"}},
      .passed = {{"grad_scale", "float", "grad_scale"}},
      .flops = "(4+4*dlogits)*tokens*vocab",

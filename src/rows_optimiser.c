@@ -2,25 +2,10 @@
 #include "registry.h"
 #include "row_options.h"
 
-#define GROUP_SIZES                                                                                \
-    {                                                                                              \
-        "WG",                                                                                      \
-        {                                                                                          \
-            256, 64, 128, 192, 320, 384, 448, 512                                                  \
-        }                                                                                          \
-    }
-#define GROUP_PRESET "WG=workgroup_size?workgroup_size:min(256,MAX_WORKGROUP)"
-#define GROUP_RULES                                                                                \
-    {"workgroup_size == 0 || WG == workgroup_size",                                                \
-     "workgroup_size=${workgroup_size}: this variant has no such group"},                          \
-    {                                                                                              \
-        "WG <= MAX_WORKGROUP", "a group of ${WG} work-items is over the device's ${MAX_WORKGROUP}" \
-    }
-
 static const kiln_variant norm_vector = {
     .name = "vector",
     .about = "CPU: a work-item sums a block by explicit vectors, then one sums these",
-    .allow = {{"CPU", "the device is no CPU"}},
+    .allow = {ON_CPU},
     .tune = {{"W", {16, 8, 4}}, {"BLOCK", {16384, 4096, 65536}}},
     .presets = {"W=16 BLOCK=16384"},
     .lets = {{"PARTIALS", "ceildiv(n,BLOCK)"}},
@@ -48,7 +33,7 @@ static const kiln_variant norm_simt = {
 static const kiln_variant adamw_vector = {
     .name = "vector",
     .about = "CPU: a work-item takes a block of elements by explicit vectors",
-    .allow = {{"CPU", "the device is no CPU"}},
+    .allow = {ON_CPU},
     .tune = {{"W", {16, 8, 4}}, {"BLOCK", {4096, 16384, 1024}}},
     .presets = {"W=16 BLOCK=4096"},
     .widths = {"W"},

@@ -1,14 +1,12 @@
 #include "scalars.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- what comes in ----------------------------------------------------------------------- */
 
-static kiln_status bind_number(const kiln_kernel *kernel, const kiln_number *number,
-                               const kiln_arg *arg, kiln_env *env)
+static kiln_status bind_number(const char *row, const kiln_number *number, const kiln_arg *arg,
+                               kiln_env *env)
 {
-    const char *row = kernel->spec.row->name;
     if (number->integer) {
         if (arg->real != (double)arg->integer)
             return kiln_fail(KILN_INVALID_LAUNCH, "%s: %s=%.17g: must be a whole number", row,
@@ -19,20 +17,6 @@ static kiln_status bind_number(const kiln_kernel *kernel, const kiln_number *num
         return kiln_fail(KILN_INVALID_LAUNCH, "%s: %s=%g: must be a finite number", row,
                          number->name, arg->real);
     return kiln_env_real(env, number->name, arg->real);
-}
-
-static kiln_status check_rules(const kiln_row *row, kiln_env *env)
-{
-    for (size_t i = 0; i < KILN_MAX_RULES && row->number_rules[i].formula; i++) {
-        char *sentence;
-        kiln_status status = kiln_rule_check(&row->number_rules[i], env, &sentence);
-        if (status == KILN_OK && sentence)
-            status = kiln_fail(KILN_INVALID_LAUNCH, "%s: %s", row->name, sentence);
-        free(sentence);
-        if (status != KILN_OK)
-            return status;
-    }
-    return KILN_OK;
 }
 
 /* ---- what goes out ----------------------------------------------------------------------- */
@@ -62,7 +46,7 @@ static kiln_status pass(const kiln_passed *passed, kiln_env *env, kiln_passed_va
 }
 
 kiln_status kiln_scalars_pass(const kiln_kernel *kernel, const kiln_arg *const *of,
-                              const int64_t *dims, kiln_passed_values *values)
+                              kiln_passed_values *values)
 {
     const kiln_row *row = kernel->spec.row;
     const kiln_signature *signature = &kernel->generated.signature;
@@ -71,12 +55,12 @@ kiln_status kiln_scalars_pass(const kiln_kernel *kernel, const kiln_arg *const *
         return KILN_OK;
     kiln_env env;
     kiln_env_init(&env, NULL);
-    kiln_status status = kiln_spec_bind(&kernel->spec, dims, &env);
+    kiln_status status = KILN_OK;
     for (size_t p = 0; p < signature->count && status == KILN_OK; p++)
         if (signature->parameters[p].kind == KILN_ARG_SCALAR)
-            status = bind_number(kernel, signature->parameters[p].number, of[p], &env);
+            status = bind_number(row->name, signature->parameters[p].number, of[p], &env);
     if (status == KILN_OK)
-        status = check_rules(row, &env);
+        status = kiln_rules_check(row->number_rules, row->name, &env, KILN_INVALID_LAUNCH);
     for (size_t i = 0; i < KILN_MAX_PASSED && row->passed[i].name && status == KILN_OK; i++)
         status = pass(&row->passed[i], &env, values);
     kiln_env_free(&env);

@@ -14,6 +14,6 @@ typedef struct kiln_passed_values {
 /* of: the argument given for each parameter of the signature. KILN_INVALID_LAUNCH if a number is
  * not finite, not whole where it must be, or breaks a rule of the row. */
 kiln_status kiln_scalars_pass(const kiln_kernel *kernel, const kiln_arg *const *of,
-                              const int64_t *dims, kiln_passed_values *values);
+                              kiln_passed_values *values);
 
 #endif

@@ -34,14 +34,6 @@ kiln_dtype kiln_dtype_from_name(const char *name)
 
 /* ---- making ------------------------------------------------------------------------------ */
 
-static kiln_status holds(const char *formula, kiln_env *env, bool *result)
-{
-    int64_t value = 1;
-    kiln_status status = formula ? kiln_expr_eval_int(formula, env, &value) : KILN_OK;
-    *result = value != 0;
-    return status;
-}
-
 /* The name, with a number behind it if another parameter has it already. */
 static void unique_name(const kiln_signature *signature, const char *name, char *out, size_t size)
 {
@@ -64,13 +56,13 @@ static kiln_status add_tensor(const kiln_tensor *tensor, kiln_env *env, kiln_sig
 {
     bool wanted = false, also_in = false;
     *index = -1;
-    kiln_status status = holds(tensor->when, env, &wanted);
+    kiln_status status = kiln_expr_holds(tensor->when, env, &wanted);
     if (status != KILN_OK || !wanted)
         return status;
     kiln_value dtype;
     status = kiln_expr_eval(tensor->dtype, env, &dtype);
     if (status == KILN_OK && tensor->also_in)
-        status = holds(tensor->also_in, env, &also_in);
+        status = kiln_expr_holds(tensor->also_in, env, &also_in);
     if (status != KILN_OK)
         return status;
     kiln_parameter *parameter = &signature->parameters[signature->count];
@@ -106,7 +98,7 @@ static kiln_status find_ops(const kiln_op_use *uses, kiln_env *env, kiln_op_inst
 {
     for (size_t i = 0; i < KILN_MAX_OPS && uses[i].op; i++) {
         bool wanted;
-        kiln_status status = holds(uses[i].when, env, &wanted);
+        kiln_status status = kiln_expr_holds(uses[i].when, env, &wanted);
         if (status != KILN_OK)
             return status;
         if (!wanted)
@@ -173,28 +165,36 @@ kiln_status kiln_signature_make(const kiln_spec *spec, kiln_env *env, kiln_signa
 
 /* ---- sizes ------------------------------------------------------------------------------- */
 
-/* The comma-separated formulas of a shape, outside parentheses. */
+char *kiln_shape_next(const char **shape)
+{
+    const char *start = *shape + strspn(*shape, " ");
+    int depth = 0;
+    size_t length = 0;
+    if (!*start)
+        return NULL;
+    while (start[length] && (depth > 0 || start[length] != ',')) {
+        depth += (start[length] == '(') - (start[length] == ')');
+        length++;
+    }
+    *shape = start + length + (start[length] == ',');
+    return kiln_strndup(start, length);
+}
+
 static kiln_status eval_shape(const char *shape, kiln_env *env, double *values, size_t *rank)
 {
     *rank = 0;
     while (*shape) {
-        int depth = 0;
-        size_t length = 0;
-        while (shape[length] && (depth > 0 || shape[length] != ',')) {
-            depth += (shape[length] == '(') - (shape[length] == ')');
-            length++;
-        }
-        char *formula = kiln_strndup(shape, length);
+        const char *start = shape;
+        char *formula = kiln_shape_next(&shape);
         if (!formula)
             return kiln_fail_memory();
         kiln_status status =
             *rank == KILN_MAX_RANK
-                ? kiln_fail(KILN_TEMPLATE_ERROR, "shape \"%s\": rank over %d", shape, KILN_MAX_RANK)
+                ? kiln_fail(KILN_TEMPLATE_ERROR, "shape \"%s\": rank over %d", start, KILN_MAX_RANK)
                 : kiln_expr_eval_real(formula, env, &values[(*rank)++]);
         free(formula);
         if (status != KILN_OK)
             return status;
-        shape += length + (shape[length] == ',');
     }
     return KILN_OK;
 }

@@ -41,6 +41,10 @@ typedef struct kiln_extents {
     uint64_t bytes;   /* from the first element to the last, padding between included */
 } kiln_extents;
 
+/* The next formula of a shape, "batch, m, 2*n", and *shape behind it; the caller frees it. NULL at
+ * the end, and when memory ran out. */
+char *kiln_shape_next(const char **shape);
+
 /* env: with every dimension bound to an integer. KILN_INVALID_SPEC if the bytes pass 2^62. */
 kiln_status kiln_parameter_extents(const kiln_parameter *parameter, kiln_env *env,
                                    kiln_extents *extents);

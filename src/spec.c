@@ -88,27 +88,13 @@ static kiln_status set_dim(kiln_spec *spec, int dim, const char *value)
     return KILN_OK;
 }
 
-static bool is_choice(const char *choices, const char *value)
-{
-    size_t length = strlen(value);
-    for (const char *at = choices; length > 0; at++) {
-        size_t word = strcspn(at, "|");
-        if (word == length && strncmp(at, value, length) == 0)
-            return true;
-        at += word;
-        if (!*at)
-            break;
-    }
-    return false;
-}
-
 static kiln_status set_option(kiln_spec *spec, size_t index, const char *value)
 {
     const kiln_option *option = spec->options[index];
     const char *kernel = spec->row->name;
     kiln_value *out = &spec->values[index];
     if (option->type == KILN_OPTION_CHOICE) {
-        if (!is_choice(option->choices, value) || strlen(value) >= sizeof spec->names[index])
+        if (!kiln_listed(option->choices, value) || strlen(value) >= sizeof spec->names[index])
             return kiln_fail(KILN_INVALID_SPEC, "%s: %s=%s: must be one of %s", kernel,
                              option->name, value, option->choices);
         strcpy(spec->names[index], value);
@@ -403,17 +389,22 @@ kiln_status kiln_rule_check(const kiln_rule *rule, kiln_env *env, char **sentenc
     return status;
 }
 
-kiln_status kiln_spec_check(const kiln_spec *spec, kiln_env *env, kiln_status broken)
+kiln_status kiln_rules_check(const kiln_rule *rules, const char *who, kiln_env *env,
+                             kiln_status broken)
 {
-    const kiln_row *row = spec->row;
-    for (size_t i = 0; i < KILN_MAX_RULES && row->rules[i].formula; i++) {
+    for (size_t i = 0; i < KILN_MAX_RULES && rules[i].formula; i++) {
         char *sentence;
-        kiln_status status = kiln_rule_check(&row->rules[i], env, &sentence);
+        kiln_status status = kiln_rule_check(&rules[i], env, &sentence);
         if (status == KILN_OK && sentence)
-            status = kiln_fail(broken, "%s: %s", row->name, sentence);
+            status = kiln_fail(broken, "%s: %s", who, sentence);
         free(sentence);
         if (status != KILN_OK)
             return status;
     }
     return KILN_OK;
+}
+
+kiln_status kiln_spec_check(const kiln_spec *spec, kiln_env *env, kiln_status broken)
+{
+    return kiln_rules_check(spec->row->rules, spec->row->name, env, broken);
 }

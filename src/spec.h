@@ -41,6 +41,10 @@ kiln_status kiln_bind_lets(const kiln_let *lets, size_t max, kiln_env *env);
 /* The row's rules that env can decide; who stands before the sentence of the broken one. */
 kiln_status kiln_spec_check(const kiln_spec *spec, kiln_env *env, kiln_status broken);
 
+/* The same of any rules, up to KILN_MAX_RULES of them. */
+kiln_status kiln_rules_check(const kiln_rule *rules, const char *who, kiln_env *env,
+                             kiln_status broken);
+
 /* NULL when the rule holds or only the launch can tell; else its sentence in *sentence, which the
  * caller frees. */
 kiln_status kiln_rule_check(const kiln_rule *rule, kiln_env *env, char **sentence);

@@ -330,3 +330,15 @@ void kiln_suggest(kiln_text *text, const char *wrong, const char *(*name)(void *
         kiln_text_addf(text, "%s`%s'%s", before, nearest[i].name, i + 1 == count ? "?" : "");
     }
 }
+
+bool kiln_listed(const char *list, const char *name)
+{
+    size_t length = strlen(name);
+    while (*list && length > 0) {
+        size_t word = strcspn(list, "|");
+        if (word == length && strncmp(list, name, length) == 0)
+            return true;
+        list += word + (list[word] == '|');
+    }
+    return false;
+}

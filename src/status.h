@@ -46,6 +46,9 @@ char *kiln_strndup(const char *string, size_t length);
  * failed. */
 kiln_status kiln_fail_text(kiln_status status, kiln_text *sentence);
 
+/* Whether list, names separated by |, has name; "" is in none. */
+bool kiln_listed(const char *list, const char *name);
+
 /* Up to three names nearest to a misspelt one (edit distance, or one is the beginning of the
  * other; case aside), as ", did you mean `a', `b' or `c'?"; nothing if none is near. name(user, i)
  * gives the i-th name, NULL past the end. */

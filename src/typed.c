@@ -218,19 +218,20 @@ const kiln_typed *kiln_typed_at(size_t index)
 
 /* ---- to a spec --------------------------------------------------------------------------- */
 
-static const char *const dtype_names[] = {"", "f32", "f16", "bf16"};
-static const char *const approx_names[] = {"", "none", "tanh"};
-static const char *const layout_names[] = {"", "nn", "nt"};
-static const char *const gate_names[] = {"", "split", "interleaved"};
-static const char *const style_names[] = {"", "neox", "gptj"};
+/* The words of enums, by their numbers; 0 is the default and has none. */
+static const char *const enum_names[][4] = {[KILN_FIELD_DTYPE] = {"", "f32", "f16", "bf16"},
+                                            [KILN_FIELD_APPROX] = {"", "none", "tanh"},
+                                            [KILN_FIELD_LAYOUT] = {"", "nn", "nt"},
+                                            [KILN_FIELD_STYLE] = {"", "neox", "gptj"},
+                                            [KILN_FIELD_GATE] = {"", "split", "interleaved"}};
 
-static kiln_status add_enum(kiln_text *spec, const char *kernel, const char *name, int value,
-                            const char *const *names, int count)
+static kiln_status add_enum(kiln_text *spec, const char *kernel, const kiln_field *field, int value)
 {
-    if (value < 0 || value >= count)
-        return kiln_fail(KILN_INVALID_SPEC, "%s: %s has no value %d", kernel, name, value);
+    const char *const *names = enum_names[field->type];
+    if (value < 0 || value >= 4 || !names[value])
+        return kiln_fail(KILN_INVALID_SPEC, "%s: %s has no value %d", kernel, field->name, value);
     if (value > 0)
-        kiln_text_addf(spec, " %s=%s", name, names[value]);
+        kiln_text_addf(spec, " %s=%s", field->name, names[value]);
     return KILN_OK;
 }
 
@@ -278,15 +279,7 @@ static kiln_status add_field(const char *kernel, const kiln_field *field, const 
         return KILN_OK;
     default:
         memcpy(&enumerator, at, sizeof enumerator);
-        if (field->type == KILN_FIELD_DTYPE)
-            return add_enum(spec, kernel, field->name, enumerator, dtype_names, 4);
-        if (field->type == KILN_FIELD_APPROX)
-            return add_enum(spec, kernel, field->name, enumerator, approx_names, 3);
-        if (field->type == KILN_FIELD_GATE)
-            return add_enum(spec, kernel, field->name, enumerator, gate_names, 3);
-        if (field->type == KILN_FIELD_STYLE)
-            return add_enum(spec, kernel, field->name, enumerator, style_names, 3);
-        return add_enum(spec, kernel, field->name, enumerator, layout_names, 3);
+        return add_enum(spec, kernel, field, enumerator);
     }
 }
 

@@ -1,4 +1,9 @@
-/* bad[0] = targets outside the vocabulary that are not ${ignore_index}: one group counts them all.
+@let IDS defined(targets_dtype) ? 'targets' : 'ids'
+/* bad[0] = how many ${IDS} are outside the vocabulary. One group counts them all, as they are few
+ * beside the rows.
+@if defined(ignore_index)
+ * ${ignore_index} marks a token that does not count.
+@end
  */
 ${signature}
 {
@@ -9,8 +14,12 @@ ${offsets}
     const long width = ${vocab};
     int count = 0;
     for (ulong i = lid; i < total; i += ${COUNTERS}) {
-        const int target = targets[i];
-        count += (target < 0 || target >= width) && target != ${ignore_index};
+        const int id = ${IDS}[i];
+@if defined(ignore_index)
+        count += (id < 0 || id >= width) && id != ${ignore_index};
+@else
+        count += id < 0 || id >= width;
+@end
     }
     counts[lid] = count;
     barrier(CLK_LOCAL_MEM_FENCE);

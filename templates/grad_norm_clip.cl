@@ -1,9 +1,5 @@
 @# The last step of grad_norm.
-/* Sums that are inf or NaN have nothing of use beside them. */
-static float whole(float sum, float rest)
-{
-    return isfinite(sum) ? sum + rest : sum;
-}
+@include whole.cl
 
 static void put_norm(__global float *sumsq, __global float *clip, float sum, float max_norm)
 {

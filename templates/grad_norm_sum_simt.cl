@@ -18,7 +18,7 @@ ${offsets}
     float hi = 0.0f, lo = 0.0f;
     for (ulong i = lid; i < (ulong)${PARTIALS}; i += ${WG})
         add_exactly1(&hi, &lo, partials[i]);
-    const float sum = group_sum(lane, lid, whole(hi, lo));
+    const float sum = group_sum(lane, lid, whole_of(hi, lo));
     if (lid == 0)
         put_norm(sumsq, clip, sum, max_norm);
 }

@@ -22,5 +22,5 @@ ${offsets}
         sum += lanes[l];
         rest += rests[l];
     }
-    put_norm(sumsq, clip, whole(sum, rest), max_norm);
+    put_norm(sumsq, clip, whole_of(sum, rest), max_norm);
 }

@@ -133,7 +133,7 @@ static void pass_scalars(setup *s)
         args[p] = kiln_scalar(parameter->name, value);
         of[p] = &args[p];
     }
-    test_ok(kiln_scalars_pass(&s->kernel, of, s->dims, &s->passed));
+    test_ok(kiln_scalars_pass(&s->kernel, of, &s->passed));
 }
 
 /* False if the row has no variant of that name yet. */

@@ -63,11 +63,7 @@ static bool fits_option(const kiln_row *row, const char *word, size_t length)
         snprintf(value, sizeof value, "%.*s", (int)(length - name - 1), word + name + 1);
         if (option->type != KILN_OPTION_CHOICE)
             return true;
-        for (const char *at = option->choices; *at;
-             at += strcspn(at, "|") + (strchr(at, '|') != NULL))
-            if (strcspn(at, "|") == strlen(value) && strncmp(at, value, strlen(value)) == 0)
-                return true;
-        return false;
+        return kiln_listed(option->choices, value);
     }
     return false;
 }

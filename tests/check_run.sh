@@ -224,29 +224,22 @@ refused "the directory's name is empty"
 run 2 'bias_add m=? n=?' x=x.npy bias=bias.npy --repeat 3
 refused 'takes no --repeat'
 
-# Whether the registry has the row.
-has_row() {
-    "$KILN" list | grep -q "^$1 "
-}
-
 # ---- scalars, without any driver ---------------------------------------------------------------
 
-if has_row dropout; then
-    for number in one 0x10 nan inf -inf 1e999 1e 1,5 '' '1 ' .; do
-        run 2 'dropout m=? n=?' x=x.npy p="$number"
-        if test -n "$number"; then refused "p=$number: must be a finite decimal number"; fi
-    done
-    for number in 18446744073709551616 -9223372036854775809 1.0 1e3 +1 0x10 - x ' 1'; do
-        run 2 'dropout m=? n=?' x=x.npy p=0.5 seed="$number"
-        refused "seed=$number: must be a whole number of 64 bits"
-    done
-    run 2 'dropout m=? n=?' x=x.npy p=.5 seed=18446744073709551615
-    refused 'offset is missing: offset=number'
-    run 2 'dropout m=? n=?' x=x.npy p=1e-1 seed=-9223372036854775808
-    refused 'offset is missing'
-    run 2 'dropout m=? n=?' x=x.npy p=0.5 p=0.5
-    refused 'p is given twice'
-fi
+for number in one 0x10 nan inf -inf 1e999 1e 1,5 '' '1 ' .; do
+    run 2 'dropout m=? n=?' x=x.npy p="$number"
+    if test -n "$number"; then refused "p=$number: must be a finite decimal number"; fi
+done
+for number in 18446744073709551616 -9223372036854775809 1.0 1e3 +1 0x10 - x ' 1'; do
+    run 2 'dropout m=? n=?' x=x.npy p=0.5 seed="$number"
+    refused "seed=$number: must be a whole number of 64 bits"
+done
+run 2 'dropout m=? n=?' x=x.npy p=.5 seed=18446744073709551615
+refused 'offset is missing: offset=number'
+run 2 'dropout m=? n=?' x=x.npy p=1e-1 seed=-9223372036854775808
+refused 'offset is missing'
+run 2 'dropout m=? n=?' x=x.npy p=0.5 p=0.5
+refused 'p is given twice'
 
 # ---- files, without any driver -----------------------------------------------------------------
 
@@ -311,18 +304,16 @@ run 2 'swiglu m=? n=2 layout=split' x=x.npy
 refused 'so 2\*n is 3, but the spec has n=2, which makes it 4$'
 # One that is a number, and in/out arguments.
 state='g=flat.npy param=flat.npy m=flat.npy v=flat.npy lr=1e-4 beta1=.9 beta2=0.999 eps=1e-8'
-if has_row adamw; then
-    # shellcheck disable=SC2086
-    for clip in two scalar; do
-        run 2 'adamw n=? clip=1' $state weight_decay=0 step=1 clip=$clip.npy
-        refused "clip: $clip.npy: its shape (.*) .*\[1\]"
-    done
-    # shellcheck disable=SC2086
-    run 2 'adamw n=?' $state weight_decay=0 step=1 clip=two.npy
-    refused "this spec has no \`clip'"
-    run 2 'adamw n=?' g=flat.npy
-    refused 'param is missing: param=file.npy (it is read and written)'
-fi
+# shellcheck disable=SC2086
+for clip in two scalar; do
+    run 2 'adamw n=? clip=1' $state weight_decay=0 step=1 clip=$clip.npy
+    refused "clip: $clip.npy: its shape (.*) .*\[1\]"
+done
+# shellcheck disable=SC2086
+run 2 'adamw n=?' $state weight_decay=0 step=1 clip=two.npy
+refused "this spec has no \`clip'"
+run 2 'adamw n=?' g=flat.npy
+refused 'param is missing: param=file.npy (it is read and written)'
 mkdir here
 cp x.npy here/y.npy
 run 2 'bias_add m=? n=?' x=here/y.npy bias=bias.npy --out here
@@ -380,6 +371,15 @@ for file in cut.npy long.npy; do
     test $? = 2 || fail 'not refused'
     refused 'x: /dev/stdin: '
 done
+
+# Scalars reach the kernel: with p=0 nothing is dropped, and with lr=0 nothing is learnt.
+run 0 'dropout m=? n=?' x=x.npy p=0 seed=18446744073709551615 offset=-1 --out kept
+echo 1 2 3 4 5 6 | same kept/y.npy f32 '(2, 3)'
+run 0 'adamw n=?' g=flat.npy param=flat.npy m=flat.npy v=flat.npy lr=0 beta1=0.5 beta2=0.5 \
+    eps=1e-8 weight_decay=0 step=3 --out learnt
+echo 1 2 3 4 5 6 | same learnt/param.npy f32 '(6,)'
+echo 1 2 3 4 5 6 | same learnt/m.npy f32 '(6,)'
+echo 1 3 6 10 15 21 | same learnt/v.npy f32 '(6,)'
 
 # NaN and infinity are counted, and the rest is summarised.
 echo nan 2 3 4 5 6 | npy nan.npy f32 '(2, 3)'

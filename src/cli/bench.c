@@ -210,8 +210,7 @@ static int bench_kernel(const cli_options *options, kiln_context *context, cli_l
     const char *spec = launch->kernel->spec.text;
     if (!cli_launch_fits(launch, context, &got, &why)) {
         end_progress(p);
-        cli_error("%s", why.data ? why.data : "out of memory");
-        kiln_text_free(&why);
+        cli_error_text(&why);
         return CLI_REFUSED;
     }
     r->bytes = launch->bytes;

@@ -91,8 +91,8 @@ static kiln_status print_buffers(choice *c)
 
 static bool in_force(choice *c, const char *when)
 {
-    int64_t value = 1;
-    return !when || (kiln_expr_eval_int(when, &c->env, &value) == KILN_OK && value != 0);
+    bool holds;
+    return kiln_expr_holds(when, &c->env, &holds) == KILN_OK && holds;
 }
 
 static void print_launches(choice *c)

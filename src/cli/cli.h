@@ -93,6 +93,9 @@ extern const cli_command cli_devices, cli_list, cli_show, cli_emit, cli_build, c
 void cli_error(const char *format, ...) KILN_PRINTF(1, 2);
 void cli_note(const char *format, ...) KILN_PRINTF(1, 2);
 
+/* The sentence of text, which it frees. */
+void cli_error_text(kiln_text *text);
+
 /* Prints the library's last sentence and says with which status to exit. */
 int cli_fail(kiln_status status);
 

@@ -102,17 +102,10 @@ char *cli_shape(const char *shape, kiln_env *env)
 {
     kiln_text text = {0};
     while (*shape) {
-        int depth = 0;
-        size_t length = 0;
-        while (shape[length] && (depth > 0 || shape[length] != ',')) {
-            depth += (shape[length] == '(') - (shape[length] == ')');
-            length++;
-        }
-        char *part = cli_need(kiln_strndup(shape, length)), *extent = cli_formula(part, env);
+        char *part = cli_need(kiln_shape_next(&shape)), *extent = cli_formula(part, env);
         kiln_text_addf(&text, "%s%s", text.length ? ", " : "", extent);
         free(extent);
         free(part);
-        shape += length + (shape[length] == ',');
     }
     return cli_need(kiln_text_take(&text));
 }

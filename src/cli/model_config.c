@@ -80,19 +80,6 @@ static void refuse(reader *r, const char *format, ...)
     cli_error("%s: %s", r->path, sentence);
 }
 
-/* Whether list, names separated by |, has name. */
-static bool listed(const char *list, const char *name)
-{
-    size_t length = strlen(name);
-    while (*list) {
-        size_t word = strcspn(list, "|");
-        if (word == length && strncmp(list, name, length) == 0)
-            return true;
-        list += word + (list[word] == '|');
-    }
-    return false;
-}
-
 #define MAX_KEY 40
 
 /* The value of the first of keys (separated by |) that is there and not null, and in name which one
@@ -202,7 +189,7 @@ static void read_name(reader *r, const char *keys, char *out, size_t size)
 static const family *find_family(const char *model_type)
 {
     for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        if (listed(families[i].types, model_type))
+        if (kiln_listed(families[i].types, model_type))
             return &families[i];
     return NULL;
 }
@@ -232,7 +219,7 @@ static const char *activation_name(const char *name, bool gated, bool clamped)
         {"geglu", "geglu", "geglu"},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (!listed(known[i].names, name))
+        if (!kiln_listed(known[i].names, name))
             continue;
         const char *found = gated ? known[i].gated : known[i].plain;
         return clamped && strcmp(found, "swiglu") == 0 ? "clamped_swiglu" : found;
@@ -254,8 +241,8 @@ static void read_activation(reader *r, const family *of, cli_model *m)
         return;
     }
     /* BLOOM and GPT-OSS name an activation that is not quite theirs. */
-    bool own = of && of->activation && listed("gelu_tanh|clamped_swiglu", of->activation);
-    bool gated = of ? of->flags & GATED : listed("silu|swish|swiglu|geglu", given);
+    bool own = of && of->activation && kiln_listed("gelu_tanh|clamped_swiglu", of->activation);
+    bool gated = of ? of->flags & GATED : kiln_listed("silu|swish|swiglu|geglu", given);
     snprintf(m->activation, sizeof m->activation, "%s",
              activation_name(own ? of->activation : given, gated,
                              limit > 0 || find(r, "swiglu_limit", name)));
@@ -391,7 +378,7 @@ static void read_layer_types(reader *r, cli_model *m)
         const char *type = json_string_value(json_array_get(types, i));
         if (!type || !is_name(type, sizeof m->layer_types))
             refuse(r, "%s=%s: must be an array of names", name, described(types).text);
-        else if (!listed("full_attention|sliding_attention|chunked_attention|attention", type))
+        else if (!kiln_listed("full_attention|sliding_attention|chunked_attention|attention", type))
             snprintf(m->layer_types, sizeof m->layer_types, "%s", type);
     }
 }

@@ -40,6 +40,12 @@ void cli_note(const char *format, ...)
     va_end(args);
 }
 
+void cli_error_text(kiln_text *text)
+{
+    cli_error("%s", text->data ? text->data : "out of memory");
+    kiln_text_free(text);
+}
+
 int cli_fail(kiln_status status)
 {
     cli_error("%s", kiln_last_error());

@@ -76,9 +76,7 @@ static int write_outputs(run_job *job)
         char *path = output_path(job, tensor);
         if (!npy_write(path, tensor->parameter->dtype, tensor->shape, tensor->rank,
                        tensor->after + tensor->start, tensor->bytes, &why)) {
-            char *reason = cli_need(kiln_text_take(&why));
-            cli_error("%s", reason);
-            free(reason);
+            cli_error_text(&why);
             status = CLI_FAILED;
         }
         free(path);
@@ -210,8 +208,9 @@ static int check_memory(run_job *job, const kiln_context *context)
     kiln_status status;
     bool fits = cli_launch_fits(&job->launch, context, &status, &why);
     if (!fits && status == KILN_OK)
-        cli_error("%s", why.data ? why.data : "out of memory");
-    kiln_text_free(&why);
+        cli_error_text(&why);
+    else
+        kiln_text_free(&why);
     return fits ? CLI_DONE : status == KILN_OK ? CLI_REFUSED : cli_fail(status);
 }
 

@@ -34,6 +34,9 @@ typedef struct run_job {
 /* Sorts the words behind the spec into files and numbers (run_words.c). */
 int run_take_words(run_job *job);
 
+/* CLI_REFUSED: tensor's file is at fault, for the reason in why, which is freed. */
+int run_refuse_file(const run_job *job, const run_tensor *tensor, kiln_text *why);
+
 /* Finds the dimensions in the files' shapes and compares every extent (run_fit.c). */
 int run_fit(run_job *job);
 

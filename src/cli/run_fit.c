@@ -14,17 +14,8 @@ static void split(const kiln_tensor *tensor, formulas *f)
 {
     const char *shape = tensor->shape;
     f->rank = 0;
-    while (*shape && f->rank < KILN_MAX_RANK) {
-        int depth = 0;
-        size_t length = 0;
-        shape += strspn(shape, " ");
-        while (shape[length] && (depth > 0 || shape[length] != ',')) {
-            depth += (shape[length] == '(') - (shape[length] == ')');
-            length++;
-        }
-        f->of[f->rank++] = cli_need(kiln_strndup(shape, length));
-        shape += length + (shape[length] == ',');
-    }
+    while (*shape && f->rank < KILN_MAX_RANK)
+        f->of[f->rank++] = cli_need(kiln_shape_next(&shape));
     if (tensor->stride) {
         free(f->of[f->rank - 1]);
         f->of[f->rank - 1] = cli_need(kiln_strdup(tensor->stride));
@@ -82,9 +73,7 @@ static void add_shapes(const run_job *job, const run_tensor *tensor, const formu
 
 static int refuse(kiln_text *text)
 {
-    char *sentence = cli_need(kiln_text_take(text));
-    cli_error("%s", sentence);
-    free(sentence);
+    cli_error_text(text);
     return CLI_REFUSED;
 }
 

@@ -53,12 +53,7 @@ static int read_file(const run_job *job, run_tensor *tensor)
     bool good =
         npy_read(&tensor->file, tensor->path, tensor->before + tensor->start, tensor->bytes, &why);
     npy_close(&tensor->file);
-    if (good)
-        return CLI_DONE;
-    char *reason = cli_need(kiln_text_take(&why));
-    cli_error("%s: %s: %s", job->spec.row->name, tensor->parameter->name, reason);
-    free(reason);
-    return CLI_REFUSED;
+    return good ? CLI_DONE : run_refuse_file(job, tensor, &why);
 }
 
 static int make_buffer(cli_launch *launch, run_tensor *tensor, const kiln_context *context)

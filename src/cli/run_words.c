@@ -127,9 +127,7 @@ static int unknown_name(const run_job *job, const char *name)
             kiln_text_addf(&message, "%s %s", i ? "," : "",
                            wanted_name((void *)&job->signature, i));
     }
-    char *text = cli_need(kiln_text_take(&message));
-    cli_error("%s", text);
-    free(text);
+    cli_error_text(&message);
     return CLI_REFUSED;
 }
 
@@ -141,16 +139,23 @@ static int no_input(const run_job *job, const kiln_parameter *parameter)
     return CLI_REFUSED;
 }
 
+int run_refuse_file(const run_job *job, const run_tensor *tensor, kiln_text *why)
+{
+    kiln_text text = {0};
+    kiln_text_addf(&text, "%s: %s: %s", job->spec.row->name, tensor->parameter->name,
+                   why->data ? why->data : "out of memory");
+    kiln_text_free(why);
+    cli_error_text(&text);
+    return CLI_REFUSED;
+}
+
 static int open_file(const run_job *job, run_tensor *tensor, const char *path)
 {
     kiln_text why = {0};
     tensor->path = path;
     if (npy_open(path, tensor->parameter->dtype, &tensor->file, &why))
         return CLI_DONE;
-    char *reason = cli_need(kiln_text_take(&why));
-    cli_error("%s: %s: %s", job->spec.row->name, tensor->parameter->name, reason);
-    free(reason);
-    return CLI_REFUSED;
+    return run_refuse_file(job, tensor, &why);
 }
 
 static bool is_given(const run_job *job, size_t index)
