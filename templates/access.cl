@@ -7,6 +7,14 @@ typedef float${W} vec${W};
 @end
 @let N W == 1 ? '' : W
 
+@if W > 1 && (use_f16 || use_bf16)
+/* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
+ * go word by word, and those of half vectors want an aligned pointer. */
+typedef struct __attribute__((packed)) {
+    ushort${W} bits;
+} halves${W};
+@end
+
 @if use_f32
 @if W == 1
 static vec1 load1_f32(__global const float *p, ulong i)
@@ -42,10 +50,9 @@ static void store1_f16(vec1 v, __global half *p, ulong i)
     vstore_half_rte(v, 0, p + i);
 }
 @else
-/* By way of integers: some drivers' vload_half and vstore_half of vectors want an aligned p. */
 static vec${W} load${W}_f16(__global const half *p, ulong i)
 {
-    const ushort${W} bits = vload${W}(0, (__global const ushort *)p + i);
+    const ushort${W} bits = ((__global const halves${W} *)(p + i))->bits;
     return vload_half${W}(0, (const half *)&bits);
 }
 
@@ -53,7 +60,7 @@ static void store${W}_f16(vec${W} v, __global half *p, ulong i)
 {
     ushort${W} bits;
     vstore_half${W}_rte(v, 0, (half *)&bits);
-    vstore${W}(bits, 0, (__global ushort *)p + i);
+    ((__global halves${W} *)(p + i))->bits = bits;
 }
 @end
 @end
@@ -80,12 +87,12 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 @else
 static vec${W} load${W}_bf16(__global const ushort *p, ulong i)
 {
-    return as_float${W}(convert_uint${W}(vload${W}(0, p + i)) << 16);
+    return as_float${W}(convert_uint${W}(((__global const halves${W} *)(p + i))->bits) << 16);
 }
 
 static void store${W}_bf16(vec${W} v, __global ushort *p, ulong i)
 {
-    vstore${W}(to_bf16_${W}(v), 0, p + i);
+    ((__global halves${W} *)(p + i))->bits = to_bf16_${W}(v);
 }
 @end
 @end

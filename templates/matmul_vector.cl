@@ -15,8 +15,22 @@
 @# ACM TOMS 34(3), 2008: the block of a is meant for L2, the panel of b for L1.
 
 @if trans_b && NR % 16 == 0
-@let T 'float'
-@include transpose16.cl
+/* Element (i, j) moves to (j, i): four perfect shuffles of the 256 elements. */
+static void transpose16(vec16 *t)
+{
+    vec16 s[16];
+    #pragma unroll
+    for (int round = 0; round < 4; round++) {
+        #pragma unroll
+        for (int i = 0; i < 8; i++) {
+            s[i] = (vec16)(t[2 * i].even, t[2 * i + 1].even);
+            s[i + 8] = (vec16)(t[2 * i].odd, t[2 * i + 1].odd);
+        }
+        #pragma unroll
+        for (int i = 0; i < 16; i++)
+            t[i] = s[i];
+    }
+}
 
 @end
 ${signature}

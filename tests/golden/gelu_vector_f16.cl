@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 35 "access.cl"
+#line 43 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
@@ -20,11 +20,17 @@ static void store1_f16(vec1 v, __global half *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 45 "access.cl"
-/* By way of integers: some drivers' vload_half and vstore_half of vectors want an aligned p. */
+#line 11 "access.cl"
+/* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
+ * go word by word, and those of half vectors want an aligned pointer. */
+typedef struct __attribute__((packed)) {
+    ushort16 bits;
+} halves16;
+
+#line 53 "access.cl"
 static vec16 load16_f16(__global const half *p, ulong i)
 {
-    const ushort16 bits = vload16(0, (__global const ushort *)p + i);
+    const ushort16 bits = ((__global const halves16 *)(p + i))->bits;
     return vload_half16(0, (const half *)&bits);
 }
 
@@ -32,10 +38,10 @@ static void store16_f16(vec16 v, __global half *p, ulong i)
 {
     ushort16 bits;
     vstore_half16_rte(v, 0, (half *)&bits);
-    vstore16(bits, 0, (__global ushort *)p + i);
+    ((__global halves16 *)(p + i))->bits = bits;
 }
 
-#line 98 "access.cl"
+#line 105 "access.cl"
 static vec16 load16_f16_part(__global const half *p, ulong i, int count)
 {
     float lanes[16];

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 12 "access.cl"
+#line 20 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -20,7 +20,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 22 "access.cl"
+#line 30 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
     return vload16(0, p + i);
@@ -31,7 +31,7 @@ static void store16_f32(vec16 v, __global float *p, ulong i)
     vstore16(v, 0, p + i);
 }
 
-#line 98 "access.cl"
+#line 105 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -51,7 +51,7 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 #line 6 "access.cl"
 typedef float8 vec8;
 
-#line 22 "access.cl"
+#line 30 "access.cl"
 static vec8 load8_f32(__global const float *p, ulong i)
 {
     return vload8(0, p + i);
@@ -62,7 +62,7 @@ static void store8_f32(vec8 v, __global float *p, ulong i)
     vstore8(v, 0, p + i);
 }
 
-#line 98 "access.cl"
+#line 105 "access.cl"
 static vec8 load8_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[8];
@@ -94,22 +94,17 @@ static void store8_f32_part(vec8 v, __global float *p, ulong i, int count)
  * Between steps along k the sums wait in local memory, as f32.
  */
 
-#line 2 "transpose16.cl"
-/* Element (i, j) moves to (j, i): rows i and i + 8 are interleaved, which turns the eight bits of the
- * two indexes round by one, four times. */
-#line 5 "transpose16.cl"
-static void transpose16(float16 *t)
+#line 18 "matmul_vector.cl"
+/* Element (i, j) moves to (j, i): four perfect shuffles of the 256 elements. */
+static void transpose16(vec16 *t)
 {
-    float16 s[16];
+    vec16 s[16];
     #pragma unroll
     for (int round = 0; round < 4; round++) {
         #pragma unroll
         for (int i = 0; i < 8; i++) {
-            const float16 a = t[i], b = t[i + 8];
-            s[2 * i] = (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3,
-                             a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7);
-            s[2 * i + 1] = (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb,
-                                 a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
+            s[i] = (vec16)(t[2 * i].even, t[2 * i + 1].even);
+            s[i + 8] = (vec16)(t[2 * i].odd, t[2 * i + 1].odd);
         }
         #pragma unroll
         for (int i = 0; i < 16; i++)
@@ -117,24 +112,24 @@ static void transpose16(float16 *t)
     }
 }
 
-#line 22 "matmul_vector.cl"
+#line 36 "matmul_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void matmul_bias_residual(__global const float *restrict a, const ulong a_offset,
                           __global const float *restrict b, const ulong b_offset,
                           __global const float *restrict bias, const ulong bias_offset,
                           __global const float *residual, const ulong residual_offset,
                           __global float *c, const ulong c_offset)
-#line 23 "matmul_vector.cl"
+#line 37 "matmul_vector.cl"
 {
     a += a_offset;
     b += b_offset;
     bias += bias_offset;
     residual += residual_offset;
     c += c_offset;
-#line 25 "matmul_vector.cl"
+#line 39 "matmul_vector.cl"
     __local float as[72960] __attribute__((aligned(64)));
     __local float bs[77824] __attribute__((aligned(64)));
-#line 30 "matmul_vector.cl"
+#line 44 "matmul_vector.cl"
     const ulong tiles_n = 1;
     const ulong tiles = 3;
     const ulong tile = get_group_id(0) % tiles;
@@ -151,9 +146,9 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
         const int kc = (int)min((long)304, 300 - k0);
         const int kp = (kc + 15) / 16 * 16;
 
-#line 49 "matmul_vector.cl"
+#line 63 "matmul_vector.cl"
         /* Pack b. */
-#line 66 "matmul_vector.cl"
+#line 80 "matmul_vector.cl"
         for (int j = 0; j < cols; j += 16) {
             for (int l = 0; l < kp; l += 16) {
                 for (int g = 0; g < 16; g += 16) {
@@ -183,12 +178,12 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
             }
         }
 
-#line 104 "matmul_vector.cl"
+#line 118 "matmul_vector.cl"
         for (int i0 = 0; i0 < rows; i0 += 240) {
             const int block = min(240, rows - i0);
 
             /* Pack a. */
-#line 124 "matmul_vector.cl"
+#line 138 "matmul_vector.cl"
             for (int i = 0; i < block; i += 6) {
                 __local float *to = as + i * kp;
                 for (int l = 0; l < kp; l += 16) {
@@ -200,11 +195,11 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                             const ulong from = (ulong)row * 300 + col;
                             if (l + 16 <= kc) {
                                 v = load16_f32(a, from);
-#line 136 "matmul_vector.cl"
+#line 150 "matmul_vector.cl"
                             } else {
                                 const int left = kc - l;
                                 v = load16_f32_part(a, from, left);
-#line 140 "matmul_vector.cl"
+#line 154 "matmul_vector.cl"
                             }
                         }
                         vstore16(v, r, to);
@@ -212,7 +207,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                     to += 96;
                 }
             }
-#line 148 "matmul_vector.cl"
+#line 162 "matmul_vector.cl"
             /* Multiply. */
             for (int j = 0; j < cols; j += 16) {
                 for (int i = 0; i < block; i += 6) {
@@ -233,9 +228,9 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                                 row[v] = vload8(u * 2 + v, bp);
                             #pragma unroll
                             for (int r = 0; r < 6; r++) {
-#line 171 "matmul_vector.cl"
+#line 185 "matmul_vector.cl"
                                 const vec8 x = (vec8)(ap[r * 16 + u]);
-#line 173 "matmul_vector.cl"
+#line 187 "matmul_vector.cl"
                                 #pragma unroll
                                 for (int v = 0; v < 2; v++)
                                     sum[r][v] = fma(x, row[v], sum[r][v]);
@@ -244,10 +239,10 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                         ap += 96;
                         bp += 256;
                     }
-#line 199 "matmul_vector.cl"
+#line 213 "matmul_vector.cl"
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * 256 + col0;
-#line 214 "matmul_vector.cl"
+#line 228 "matmul_vector.cl"
                     /* One copy of the ops' code, not one for each register of the tile. */
                     vec8 tile[12];
                     #pragma unroll
@@ -267,7 +262,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                                 x += load8_f32(residual, at);
 #line 1 "op/store.cl"
                                 store8_f32(x, c, at);
-#line 228 "matmul_vector.cl"
+#line 242 "matmul_vector.cl"
                             } else if (left > 0) {
 #line 1 "op/bias.cl"
                                 x += load8_f32_part(bias, (col0 + v * 8), left);
@@ -275,7 +270,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                                 x += load8_f32_part(residual, at, left);
 #line 1 "op/store.cl"
                                 store8_f32_part(x, c, at, left);
-#line 230 "matmul_vector.cl"
+#line 244 "matmul_vector.cl"
                             }
                         }
                     }

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 12 "access.cl"
+#line 20 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -20,7 +20,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 22 "access.cl"
+#line 30 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
     return vload16(0, p + i);
@@ -31,7 +31,7 @@ static void store16_f32(vec16 v, __global float *p, ulong i)
     vstore16(v, 0, p + i);
 }
 
-#line 98 "access.cl"
+#line 105 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -63,20 +63,20 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
  * Between steps along k the sums wait in local memory, as f32.
  */
 
-#line 22 "matmul_vector.cl"
+#line 36 "matmul_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void matmul(__global const float *restrict a, const ulong a_offset,
             __global const float *restrict b, const ulong b_offset,
             __global float *restrict c, const ulong c_offset)
-#line 23 "matmul_vector.cl"
+#line 37 "matmul_vector.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 25 "matmul_vector.cl"
+#line 39 "matmul_vector.cl"
     __local float as[122880] __attribute__((aligned(64)));
     __local float bs[131072] __attribute__((aligned(64)));
-#line 30 "matmul_vector.cl"
+#line 44 "matmul_vector.cl"
     const ulong tiles_n = 4;
     const ulong tiles = 12;
     const ulong tile = get_group_id(0) % tiles;
@@ -93,9 +93,9 @@ void matmul(__global const float *restrict a, const ulong a_offset,
         const int kc = (int)min((long)512, 501 - k0);
         const int kp = (kc + 15) / 16 * 16;
 
-#line 49 "matmul_vector.cl"
+#line 63 "matmul_vector.cl"
         /* Pack b. */
-#line 51 "matmul_vector.cl"
+#line 65 "matmul_vector.cl"
         for (int l = 0; l < kp; l++) {
             for (int j = 0; j < cols; j += 64) {
                 __local float *to = bs + j * kp + l * 64;
@@ -111,12 +111,12 @@ void matmul(__global const float *restrict a, const ulong a_offset,
             }
         }
 
-#line 104 "matmul_vector.cl"
+#line 118 "matmul_vector.cl"
         for (int i0 = 0; i0 < rows; i0 += 240) {
             const int block = min(240, rows - i0);
 
             /* Pack a. */
-#line 124 "matmul_vector.cl"
+#line 138 "matmul_vector.cl"
             for (int i = 0; i < block; i += 6) {
                 __local float *to = as + i * kp;
                 for (int l = 0; l < kp; l += 16) {
@@ -128,11 +128,11 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                             const ulong from = (ulong)row * 501 + col;
                             if (l + 16 <= kc) {
                                 v = load16_f32(a, from);
-#line 136 "matmul_vector.cl"
+#line 150 "matmul_vector.cl"
                             } else {
                                 const int left = kc - l;
                                 v = load16_f32_part(a, from, left);
-#line 140 "matmul_vector.cl"
+#line 154 "matmul_vector.cl"
                             }
                         }
                         vstore16(v, r, to);
@@ -140,7 +140,7 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                     to += 96;
                 }
             }
-#line 148 "matmul_vector.cl"
+#line 162 "matmul_vector.cl"
             /* Multiply. */
             for (int j = 0; j < cols; j += 64) {
                 for (int i = 0; i < block; i += 6) {
@@ -161,9 +161,9 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                                 row[v] = vload16(u * 4 + v, bp);
                             #pragma unroll
                             for (int r = 0; r < 6; r++) {
-#line 171 "matmul_vector.cl"
+#line 185 "matmul_vector.cl"
                                 const vec16 x = (vec16)(ap[r * 16 + u]);
-#line 173 "matmul_vector.cl"
+#line 187 "matmul_vector.cl"
                                 #pragma unroll
                                 for (int v = 0; v < 4; v++)
                                     sum[r][v] = fma(x, row[v], sum[r][v]);
@@ -172,10 +172,10 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         ap += 96;
                         bp += 1024;
                     }
-#line 199 "matmul_vector.cl"
+#line 213 "matmul_vector.cl"
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * 999 + col0;
-#line 202 "matmul_vector.cl"
+#line 216 "matmul_vector.cl"
                     if (i + 6 <= block && j + 64 <= cols) {
                         #pragma unroll
                         for (int r = 0; r < 6; r++) {
@@ -184,12 +184,12 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                                 const ulong at = at0 + (ulong)r * 999 + v * 16;
 #line 1 "op/store.cl"
                                 store16_f32(sum[r][v], c, at);
-#line 209 "matmul_vector.cl"
+#line 223 "matmul_vector.cl"
                             }
                         }
                         continue;
                     }
-#line 214 "matmul_vector.cl"
+#line 228 "matmul_vector.cl"
                     /* One copy of the ops' code, not one for each register of the tile. */
                     vec16 tile[24];
                     #pragma unroll
@@ -205,11 +205,11 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                             if (left >= 16) {
 #line 1 "op/store.cl"
                                 store16_f32(x, c, at);
-#line 228 "matmul_vector.cl"
+#line 242 "matmul_vector.cl"
                             } else if (left > 0) {
 #line 1 "op/store.cl"
                                 store16_f32_part(x, c, at, left);
-#line 230 "matmul_vector.cl"
+#line 244 "matmul_vector.cl"
                             }
                         }
                     }

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 61 "access.cl"
+#line 68 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -16,7 +16,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 71 "access.cl"
+#line 78 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -30,7 +30,14 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 61 "access.cl"
+#line 11 "access.cl"
+/* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
+ * go word by word, and those of half vectors want an aligned pointer. */
+typedef struct __attribute__((packed)) {
+    ushort16 bits;
+} halves16;
+
+#line 68 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort16 to_bf16_16(vec16 v)
 {
@@ -40,18 +47,18 @@ static ushort16 to_bf16_16(vec16 v)
     return convert_ushort16(select(rounded, quiet, isnan(v)));
 }
 
-#line 81 "access.cl"
+#line 88 "access.cl"
 static vec16 load16_bf16(__global const ushort *p, ulong i)
 {
-    return as_float16(convert_uint16(vload16(0, p + i)) << 16);
+    return as_float16(convert_uint16(((__global const halves16 *)(p + i))->bits) << 16);
 }
 
 static void store16_bf16(vec16 v, __global ushort *p, ulong i)
 {
-    vstore16(to_bf16_16(v), 0, p + i);
+    ((__global halves16 *)(p + i))->bits = to_bf16_16(v);
 }
 
-#line 98 "access.cl"
+#line 105 "access.cl"
 static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[16];
@@ -71,7 +78,14 @@ static void store16_bf16_part(vec16 v, __global ushort *p, ulong i, int count)
 #line 6 "access.cl"
 typedef float8 vec8;
 
-#line 61 "access.cl"
+#line 11 "access.cl"
+/* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
+ * go word by word, and those of half vectors want an aligned pointer. */
+typedef struct __attribute__((packed)) {
+    ushort8 bits;
+} halves8;
+
+#line 68 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
@@ -81,18 +95,18 @@ static ushort8 to_bf16_8(vec8 v)
     return convert_ushort8(select(rounded, quiet, isnan(v)));
 }
 
-#line 81 "access.cl"
+#line 88 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
-    return as_float8(convert_uint8(vload8(0, p + i)) << 16);
+    return as_float8(convert_uint8(((__global const halves8 *)(p + i))->bits) << 16);
 }
 
 static void store8_bf16(vec8 v, __global ushort *p, ulong i)
 {
-    vstore8(to_bf16_8(v), 0, p + i);
+    ((__global halves8 *)(p + i))->bits = to_bf16_8(v);
 }
 
-#line 98 "access.cl"
+#line 105 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -112,7 +126,14 @@ static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
 #line 6 "access.cl"
 typedef float4 vec4;
 
-#line 61 "access.cl"
+#line 11 "access.cl"
+/* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
+ * go word by word, and those of half vectors want an aligned pointer. */
+typedef struct __attribute__((packed)) {
+    ushort4 bits;
+} halves4;
+
+#line 68 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort4 to_bf16_4(vec4 v)
 {
@@ -122,18 +143,18 @@ static ushort4 to_bf16_4(vec4 v)
     return convert_ushort4(select(rounded, quiet, isnan(v)));
 }
 
-#line 81 "access.cl"
+#line 88 "access.cl"
 static vec4 load4_bf16(__global const ushort *p, ulong i)
 {
-    return as_float4(convert_uint4(vload4(0, p + i)) << 16);
+    return as_float4(convert_uint4(((__global const halves4 *)(p + i))->bits) << 16);
 }
 
 static void store4_bf16(vec4 v, __global ushort *p, ulong i)
 {
-    vstore4(to_bf16_4(v), 0, p + i);
+    ((__global halves4 *)(p + i))->bits = to_bf16_4(v);
 }
 
-#line 98 "access.cl"
+#line 105 "access.cl"
 static vec4 load4_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[4];

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 12 "access.cl"
+#line 20 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -20,7 +20,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 22 "access.cl"
+#line 30 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
     return vload16(0, p + i);
@@ -31,7 +31,7 @@ static void store16_f32(vec16 v, __global float *p, ulong i)
     vstore16(v, 0, p + i);
 }
 
-#line 98 "access.cl"
+#line 105 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
