@@ -1,0 +1,293 @@
+/* kiln plan: what the analysis claims of fusion, and what is found of it.
+ *
+ * A claim about one fusion compares the plan with that fusion alone, kept by force, with the
+ * unfused one. What the fusion saves is taken over the whole plan, so that what the backward pass
+ * computes again counts; launches that both plans have cancel, by their spec. It is set against the
+ * time that a part of the unfused plan's forward pass takes:
+ *
+ *     faster % = 100 (part / (part - saved) - 1)
+ */
+#include "plan.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- parts of a layer's forward pass ------------------------------------------------------- */
+
+enum {
+    NORM = 1,  /* of the layer's parameters: norm1, norm2 */
+    QKV = 2,   /* wq wk wv, bq bk bv */
+    CORE = 4,  /* what follows on these: rope, attention */
+    OUT = 8,   /* wo, bo, and the residual behind */
+    UP = 16,   /* w1, b1 */
+    ACT = 32,  /* what follows: GELU, SwiGLU */
+    DOWN = 64, /* w2, b2, and the residual behind */
+    FFN = UP | ACT | DOWN,
+    PROJECTIONS = OUT | DOWN,
+    NORMED = NORM | QKV | UP,
+    ATTENTION = QKV | CORE | OUT
+};
+
+/* The piece that a parameter belongs to, by its name behind the layer's; 0: none. */
+static int piece_of_parameter(const char *name)
+{
+    static const struct {
+        const char *names;
+        int piece;
+    } pieces[] = {{"norm1.gamma|norm1.beta|norm2.gamma|norm2.beta", NORM},
+                  {"wq|wk|wv|bq|bk|bv", QKV},
+                  {"wo|bo", OUT},
+                  {"w1|b1", UP},
+                  {"w2|b2", DOWN}};
+    const char *point = strchr(name, '.');
+    for (size_t i = 0; point && i < sizeof pieces / sizeof *pieces; i++)
+        if (kiln_listed(pieces[i].names, point + 1))
+            return pieces[i].piece;
+    return 0;
+}
+
+/* The piece of a launch without parameters, by that of the launch before it. */
+static int piece_after(int piece)
+{
+    return piece == QKV ? CORE : piece == UP ? ACT : piece;
+}
+
+/* The next of the tensors that a launch's arguments name; false past the end. */
+static bool next_tensor(const kiln_plan *plan, const char **args, kiln_plan_tensor_info *tensor)
+{
+    while (**args) {
+        const char *value = *args + strcspn(*args, "=");
+        value += *value == '=';
+        size_t length = strcspn(value, " ");
+        *args = value + length + strspn(value + length, " ");
+        char *name = cli_need(kiln_strndup(value, strcspn(value, " +")));
+        bool found = kiln_find_plan_tensor(plan, name, tensor) == KILN_OK;
+        free(name);
+        if (found)
+            return true;
+    }
+    return false;
+}
+
+/* Of each launch; 0 where it is not in a layer's forward pass. A launch without parameters belongs
+ * to the latest of those that wrote what it reads. */
+static int *find_pieces(const cli_set *set)
+{
+    int *pieces = cli_need(calloc(set->cost.launches + 1, sizeof *pieces));
+    for (size_t i = 0; i < set->cost.launches; i++) {
+        const kiln_plan_launch_info *info = &set->launches[i].info;
+        const char *args = info->args;
+        kiln_plan_tensor_info tensor;
+        int own = 0;
+        size_t writer = i;
+        if (info->phase != KILN_PHASE_FORWARD || info->layer < 0)
+            continue;
+        while (next_tensor(set->plan, &args, &tensor)) {
+            if (tensor.role == KILN_ROLE_PARAMETER)
+                own = piece_of_parameter(tensor.name);
+            else if (tensor.role == KILN_ROLE_TEMPORARY && tensor.first < i &&
+                     (writer == i || tensor.first > writer))
+                writer = tensor.first;
+        }
+        pieces[i] = own ? own : writer < i ? piece_after(pieces[writer]) : 0;
+    }
+    return pieces;
+}
+
+/* ---- sums over launches ------------------------------------------------------------------- */
+
+static double seconds_of(const cli_launch_time *launch, bool measured)
+{
+    return measured ? launch->measured : launch->info.predicted_s;
+}
+
+/* Of the launches in a part. */
+static double part_seconds(const cli_set *set, int part, bool measured)
+{
+    int *pieces = find_pieces(set);
+    double sum = 0;
+    for (size_t i = 0; i < set->cost.launches; i++)
+        if (pieces[i] & part)
+            sum += seconds_of(&set->launches[i], measured);
+    free(pieces);
+    return sum;
+}
+
+typedef struct {
+    const char *spec;
+    double seconds;
+} timed_spec;
+
+static int compare_specs(const void *a, const void *b)
+{
+    return strcmp(((const timed_spec *)a)->spec, ((const timed_spec *)b)->spec);
+}
+
+static timed_spec *sort_specs(const cli_set *set, bool measured)
+{
+    timed_spec *sorted = cli_need(malloc((set->cost.launches + 1) * sizeof *sorted));
+    for (size_t i = 0; i < set->cost.launches; i++)
+        sorted[i] =
+            (timed_spec){set->launches[i].info.spec, seconds_of(&set->launches[i], measured)};
+    qsort(sorted, set->cost.launches, sizeof *sorted, compare_specs);
+    return sorted;
+}
+
+/* How many from `at` on have the first one's spec, and their mean time. */
+static size_t count_equal(const timed_spec *sorted, size_t at, size_t count, double *mean)
+{
+    size_t equal = 0;
+    double sum = 0;
+    while (at + equal < count && strcmp(sorted[at + equal].spec, sorted[at].spec) == 0)
+        sum += sorted[at + equal++].seconds;
+    *mean = sum / (double)equal;
+    return equal;
+}
+
+/* What the fused plan takes less, over the launches that are not in both. */
+static double saved_seconds(const cli_set *none, const cli_set *fused, bool measured)
+{
+    timed_spec *before = sort_specs(none, measured), *after = sort_specs(fused, measured);
+    size_t b = 0, a = 0, num_b = none->cost.launches, num_a = fused->cost.launches;
+    double saved = 0;
+    while (b < num_b || a < num_a) {
+        double mean_b = 0, mean_a = 0;
+        int order = b == num_b ? 1 : a == num_a ? -1 : compare_specs(&before[b], &after[a]);
+        size_t of_b = order <= 0 ? count_equal(before, b, num_b, &mean_b) : 0;
+        size_t of_a = order >= 0 ? count_equal(after, a, num_a, &mean_a) : 0;
+        if (of_b > of_a)
+            saved += (double)(of_b - of_a) * mean_b;
+        else
+            saved -= (double)(of_a - of_b) * mean_a;
+        b += of_b;
+        a += of_a;
+    }
+    free(before);
+    free(after);
+    return saved;
+}
+
+/* ---- claims ------------------------------------------------------------------------------ */
+
+typedef enum {
+    PART_TIME,  /* of a part, with one fusion */
+    STEP_TIME,  /* of all launches */
+    LAUNCHES,   /* per layer */
+    FORWARD,    /* the same of the forward pass */
+    DISTINCT,   /* kernels by name */
+    ALL_BYTES,  /* moved */
+    ELEMENTWISE /* of these, what norms and elementwise work move */
+} subject;
+
+static const struct {
+    const char *fusions, *what;
+    subject of;
+    int part;
+    double low, high;
+} analysis[] = {
+    {"matmul_bias_gelu", "feed-forward block faster", PART_TIME, FFN, 15, 20},
+    {"matmul_bias_residual", "output projections faster", PART_TIME, PROJECTIONS, 10, 15},
+    {"layernorm_matmul", "norms and what they feed faster", PART_TIME, NORMED, 10, 12},
+    {"qkv_projection", "attention faster", PART_TIME, ATTENTION, 8, 10},
+    {"gelu_matmul", "feed-forward block faster", PART_TIME, FFN, 5, 8},
+    {"top3", "launches per layer fewer (27 to 16)", LAUNCHES, 0, 40, 0},
+    {"top3", "of its forward pass alone", FORWARD, 0, 40, 0},
+    {"top3", "distinct kernels fewer (27 to 16)", DISTINCT, 0, 40, 0},
+    {"top3", "memory traffic less", ALL_BYTES, 0, 25, 30},
+    {"top3", "elementwise and norm traffic less", ELEMENTWISE, 0, 25, 30},
+    {"top3", "step faster", STEP_TIME, 0, 20, 30},
+    {"top5", "launches per layer fewer (27 to 13)", LAUNCHES, 0, 52, 0},
+    {"top5", "of its forward pass alone", FORWARD, 0, 52, 0},
+    {"top5", "distinct kernels fewer (27 to 13)", DISTINCT, 0, 52, 0},
+    {"top5", "memory traffic less", ALL_BYTES, 0, 35, 40},
+    {"top5", "elementwise and norm traffic less", ELEMENTWISE, 0, 35, 40},
+    {"top5", "step faster", STEP_TIME, 0, 30, 40},
+};
+
+#define NUM_CLAIMS (sizeof analysis / sizeof *analysis)
+
+const char *cli_claim_fusions(size_t index)
+{
+    return index < NUM_CLAIMS ? analysis[index].fusions : NULL;
+}
+
+static double count_of(const cli_set *set, subject of)
+{
+    double layers = set->cost.layers ? (double)set->cost.layers : 1;
+    switch (of) {
+    case LAUNCHES:
+        return set->cost.launches_per_layer;
+    case FORWARD:
+        return (double)set->per_phase[KILN_PHASE_FORWARD] / layers;
+    case DISTINCT:
+        return (double)set->cost.distinct_kernels;
+    case ALL_BYTES:
+        return set->cost.bytes;
+    default:
+        return set->cost.elementwise_bytes;
+    }
+}
+
+static double faster(double before, double saved)
+{
+    return before > saved ? 100 * (before / (before - saved) - 1) : 0;
+}
+
+static void find_times(cli_claim *claim, size_t i, const cli_plan_result *result,
+                       const cli_set *none, const cli_set *set)
+{
+    bool step = analysis[i].of == STEP_TIME;
+    claim->has_predicted = result->has_rates;
+    claim->has_measured = none->measured && set->measured;
+    if (claim->has_predicted && step)
+        claim->predicted =
+            faster(none->cost.predicted_s, none->cost.predicted_s - set->cost.predicted_s);
+    else if (claim->has_predicted)
+        claim->predicted =
+            faster(part_seconds(none, analysis[i].part, false), saved_seconds(none, set, false));
+    if (claim->has_measured && step)
+        claim->measured = faster(none->measured_s, none->measured_s - set->measured_s);
+    else if (claim->has_measured)
+        claim->measured =
+            faster(part_seconds(none, analysis[i].part, true), saved_seconds(none, set, true));
+}
+
+static void judge(cli_claim *claim)
+{
+    double found = claim->has_measured ? claim->measured : claim->predicted;
+    if (!claim->has_place)
+        claim->verdict = "no place";
+    else if (!claim->has_measured && !claim->has_predicted)
+        claim->verdict = NULL;
+    else if (found < claim->low)
+        claim->verdict = "less";
+    else
+        claim->verdict = claim->high > 0 && found > claim->high ? "more" : "agrees";
+}
+
+int cli_make_claims(cli_plan_result *result)
+{
+    const cli_set *none = cli_find_set(result, "none", false);
+    result->claims = cli_need(calloc(NUM_CLAIMS, sizeof *result->claims));
+    for (size_t i = 0; i < NUM_CLAIMS; i++) {
+        bool alone = analysis[i].of == PART_TIME;
+        const cli_set *set =
+            cli_find_set(result, analysis[i].fusions, alone || result->options->force);
+        cli_claim *claim = &result->claims[result->num_claims++];
+        *claim = (cli_claim){.fusions = analysis[i].fusions,
+                             .what = analysis[i].what,
+                             .low = analysis[i].low,
+                             .high = analysis[i].high,
+                             .is_count = !alone && analysis[i].of != STEP_TIME,
+                             .has_place = set->cost.launches != none->cost.launches};
+        if (claim->is_count) {
+            claim->before = count_of(none, analysis[i].of);
+            claim->after = count_of(set, analysis[i].of);
+            claim->predicted = 100 * (1 - claim->after / claim->before);
+            claim->has_predicted = claim->before > 0;
+        } else {
+            find_times(claim, i, result, none, set);
+        }
+        judge(claim);
+    }
+    return CLI_DONE;
+}
