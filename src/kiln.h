@@ -661,6 +661,80 @@ typedef struct kiln_matmul_bias_residual_params {
 KILN_API kiln_status kiln_create_matmul_bias_residual_kernel(
     kiln_context *context, const kiln_matmul_bias_residual_params *params, kiln_kernel **kernel);
 
+/* c = gelu(a) b, with bias=1 + bias   a[m,k] b[k,n] bias[n] c[m,n] */
+typedef struct kiln_gelu_matmul_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    kiln_approx approx;
+    int64_t bias; /* 1: bias is added */
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_gelu_matmul_params;
+
+KILN_API kiln_status kiln_create_gelu_matmul_kernel(kiln_context *context,
+                                                    const kiln_gelu_matmul_params *params,
+                                                    kiln_kernel **kernel);
+
+/* c = layernorm(a) b, with bias=1 + bias, with gelu=1 gelu of that; the norm is of a's rows and as
+ * in kiln_layernorm_params.   a[m,k] gamma[k] beta[k] b[k,n] bias[n] c[m,n]; save_stats=1: also
+ * mean[m] rstd[m] (f32) for the backward pass */
+typedef struct kiln_layernorm_matmul_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    double eps;         /* positive; 0: 1e-5 */
+    int64_t beta;       /* KILN_OFF: without; default on */
+    int64_t bias;       /* 1: bias is added */
+    int64_t save_stats; /* 1: mean and rstd are stored too */
+    int64_t gelu;       /* 1: by approx, which only then is named */
+    kiln_approx approx;
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_layernorm_matmul_params;
+
+KILN_API kiln_status kiln_create_layernorm_matmul_kernel(kiln_context *context,
+                                                         const kiln_layernorm_matmul_params *params,
+                                                         kiln_kernel **kernel);
+
+/* c = rmsnorm(a) b, with bias=1 + bias; the norm is of a's rows and as in kiln_rmsnorm_params.
+ * a[m,k] gamma[k] b[k,n] bias[n] c[m,n]; save_stats=1: also rstd[m] (f32) */
+typedef struct kiln_rmsnorm_matmul_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    double eps;          /* positive; 0: 1e-5 */
+    int64_t unit_offset; /* 1: gamma + 1 in place of gamma */
+    int64_t bias;        /* 1: bias is added */
+    int64_t save_stats;  /* 1: rstd is stored too */
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_rmsnorm_matmul_params;
+
+KILN_API kiln_status kiln_create_rmsnorm_matmul_kernel(kiln_context *context,
+                                                       const kiln_rmsnorm_matmul_params *params,
+                                                       kiln_kernel **kernel);
+
+/* q, k and v = a w, with bias=1 + bias, in one pass over a. w's columns, (heads + 2 kv_heads)
+ * head_dim of them, are q's, then k's, then v's; layout nt: w[columns,k].
+ * a[m,k] w[k,columns] bias[columns] q[m,heads*head_dim] k[m,kv_heads*head_dim] v (as k) */
+typedef struct kiln_qkv_projection_params {
+    int64_t m, k, heads, kv_heads, head_dim; /* the last three are given here, not at launch */
+    kiln_dtype dtype;
+    int64_t bias; /* 1: bias is added */
+    kiln_layout layout;
+    int64_t lda, ldb; /* row lengths in elements of a and w as stored; 0: no padding */
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_qkv_projection_params;
+
+KILN_API kiln_status kiln_create_qkv_projection_kernel(kiln_context *context,
+                                                       const kiln_qkv_projection_params *params,
+                                                       kiln_kernel **kernel);
+
 /* ---- plans ------------------------------------------------------------------------------- */
 
 /* A plan is an ordered list of launches over named tensors: a transformer's layer or a whole

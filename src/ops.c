@@ -31,6 +31,18 @@ const kiln_op kiln_ops[] = {
      .file = "op/swiglu_backward.cl",
      .helper = "swiglu.cl",
      .flops = "12"},
+    /* By the statistics that a stage in front has left in scratch; counted with what it took to
+     * find them. */
+    {.name = "layernorm",
+     .file = "op/layernorm.cl",
+     .tensors = {{"gamma", KILN_IN, "k", .dtype = "dtype"},
+                 {"beta", KILN_IN, "k", .dtype = "dtype", .when = "beta"}},
+     .flops = "7+beta"},
+    {.name = "rmsnorm",
+     .file = "op/rmsnorm.cl",
+     .tensors = {{"gamma", KILN_IN, "k", .dtype = "dtype"}},
+     .flops = "4+unit_offset"},
+    {.name = "store_qkv", .file = "op/store_qkv.cl", .helper = "store_qkv.cl", .flops = "0"},
     {.name = "load", .file = "op/load.cl", .flops = "0"},
     {.name = "store", .file = "op/store.cl", .flops = "0"},
 };

@@ -96,6 +96,58 @@ static const kiln_field matmul_bias_residual[] = {
     MNK(T), DTYPE(T, dtype), LAYOUT(T, layout), LDS(T), INT(T, tile_size), CHOICE(T), END};
 #undef T
 
+#define T kiln_gelu_matmul_params
+static const kiln_field gelu_matmul[] = {
+    MNK(T), DTYPE(T, dtype),   APPROX(T, approx), INT(T, bias), LAYOUT(T, layout),
+    LDS(T), INT(T, tile_size), CHOICE(T),         END};
+#undef T
+
+#define T kiln_layernorm_matmul_params
+static const kiln_field layernorm_matmul[] = {MNK(T),
+                                              DTYPE(T, dtype),
+                                              REAL(T, eps),
+                                              SWITCH(T, beta),
+                                              INT(T, bias),
+                                              INT(T, save_stats),
+                                              INT(T, gelu),
+                                              APPROX(T, approx),
+                                              LAYOUT(T, layout),
+                                              LDS(T),
+                                              INT(T, tile_size),
+                                              CHOICE(T),
+                                              END};
+#undef T
+
+#define T kiln_rmsnorm_matmul_params
+static const kiln_field rmsnorm_matmul[] = {MNK(T),
+                                            DTYPE(T, dtype),
+                                            REAL(T, eps),
+                                            INT(T, unit_offset),
+                                            INT(T, bias),
+                                            INT(T, save_stats),
+                                            LAYOUT(T, layout),
+                                            LDS(T),
+                                            INT(T, tile_size),
+                                            CHOICE(T),
+                                            END};
+#undef T
+
+#define T kiln_qkv_projection_params
+static const kiln_field qkv_projection[] = {DIM(T, m),
+                                            DIM(T, k),
+                                            DIM(T, heads),
+                                            DIM(T, kv_heads),
+                                            DIM(T, head_dim),
+                                            DTYPE(T, dtype),
+                                            INT(T, bias),
+                                            LAYOUT(T, layout),
+                                            INT(T, lda),
+                                            INT(T, ldb),
+                                            INT(T, tile_size),
+                                            CHOICE(T),
+                                            END};
+#undef T
+
 #define T kiln_swiglu_params
 static const kiln_field swiglu[] = {DIM(T, m),       DIM(T, n), DTYPE(T, dtype),
                                     GATE(T, layout), CHOICE(T), END};
@@ -186,6 +238,10 @@ static const kiln_field cross_entropy[] = {DIM(T, tokens),  DIM(T, vocab),
     X(batched_matmul, kiln_batched_matmul_params, batched_matmul)                                  \
     X(matmul_bias_gelu, kiln_matmul_bias_gelu_params, matmul_bias_gelu)                            \
     X(matmul_bias_residual, kiln_matmul_bias_residual_params, matmul_bias_residual)                \
+    X(gelu_matmul, kiln_gelu_matmul_params, gelu_matmul)                                           \
+    X(layernorm_matmul, kiln_layernorm_matmul_params, layernorm_matmul)                            \
+    X(rmsnorm_matmul, kiln_rmsnorm_matmul_params, rmsnorm_matmul)                                  \
+    X(qkv_projection, kiln_qkv_projection_params, qkv_projection)                                  \
     X(bias_add, kiln_elementwise_params, elementwise)                                              \
     X(residual_add, kiln_elementwise_params, elementwise)                                          \
     X(gelu, kiln_gelu_params, gelu)                                                                \

@@ -158,6 +158,12 @@ START_TEST(test_specs)
     kiln_matmul_bias_residual_params residual = {
         .m = 1, .n = 2, .k = 3, .layout = KILN_LAYOUT_NN, .ldc = 9};
     gives("matmul_bias_residual", &residual, "matmul_bias_residual m=1 n=2 k=3 layout=nn ldc=9");
+    kiln_layernorm_matmul_params normed = {
+        .m = 1, .n = 2, .k = 3, .beta = KILN_OFF, .gelu = 1, .approx = KILN_APPROX_NONE};
+    gives("layernorm_matmul", &normed, "layernorm_matmul m=1 n=2 k=3 beta=0 gelu=1 approx=none");
+    kiln_qkv_projection_params qkv = {
+        .m = 1, .k = 2, .heads = 3, .kv_heads = 4, .head_dim = 5, .ldb = 60};
+    gives("qkv_projection", &qkv, "qkv_projection m=1 k=2 heads=3 kv_heads=4 head_dim=5 ldb=60");
     kiln_layernorm_params layernorm = {.m = 3, .n = 4, .eps = 1e-6, .beta = KILN_OFF};
     gives("layernorm", &layernorm, "layernorm m=3 n=4 eps=1e-06 beta=0");
     layernorm.beta = KILN_ON;
@@ -299,6 +305,10 @@ START_TEST(test_nulls)
     CHECK_NULLS(rmsnorm_backward, kiln_rmsnorm_backward_params);
     CHECK_NULLS(cross_entropy, kiln_cross_entropy_params);
     CHECK_NULLS(matmul_bias_gelu, kiln_matmul_bias_gelu_params);
+    CHECK_NULLS(gelu_matmul, kiln_gelu_matmul_params);
+    CHECK_NULLS(layernorm_matmul, kiln_layernorm_matmul_params);
+    CHECK_NULLS(rmsnorm_matmul, kiln_rmsnorm_matmul_params);
+    CHECK_NULLS(qkv_projection, kiln_qkv_projection_params);
     CHECK_NULLS(matmul_bias_residual, kiln_matmul_bias_residual_params);
     ck_assert_uint_eq(checked, kiln_num_kernels());
 }

@@ -205,6 +205,10 @@ static const struct {
     {"adamw", reference_adamw},
     {"matmul_bias_gelu", reference_matmul_bias_gelu},
     {"matmul_bias_residual", reference_matmul_bias_residual},
+    {"gelu_matmul", reference_gelu_matmul},
+    {"layernorm_matmul", reference_layernorm_matmul},
+    {"rmsnorm_matmul", reference_rmsnorm_matmul},
+    {"qkv_projection", reference_qkv_projection},
 };
 
 bool reference_run(const reference_call *call)

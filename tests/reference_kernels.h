@@ -9,8 +9,14 @@ void reference_matmul(const reference_call *call);
 void reference_matmul_nt(const reference_call *call);
 void reference_matmul_tn(const reference_call *call);
 void reference_batched_matmul(const reference_call *call);
+
+/* reference_fused.c */
 void reference_matmul_bias_gelu(const reference_call *call);
 void reference_matmul_bias_residual(const reference_call *call);
+void reference_gelu_matmul(const reference_call *call);
+void reference_layernorm_matmul(const reference_call *call);
+void reference_rmsnorm_matmul(const reference_call *call);
+void reference_qkv_projection(const reference_call *call);
 
 /* reference_elementwise.c */
 void reference_transpose(const reference_call *call);
@@ -42,6 +48,12 @@ void reference_flash_attention_backward(const reference_call *call);
 /* reference_optimiser.c */
 void reference_grad_norm(const reference_call *call);
 void reference_adamw(const reference_call *call);
+
+/* c[i,j] += sum over l of a[i,l] b[l,j], and terms the squares of rough[i,l] b[l,j]; nt: b[j,l]. */
+void reference_multiply(const double *a, const double *rough, const double *b, double *c,
+                        double *terms, int64_t m, int64_t n, int64_t k);
+void reference_multiply_nt(const double *a, const double *rough, const double *b, double *c,
+                           double *terms, int64_t m, int64_t n, int64_t k);
 
 /* gelu(x) by the call's approx. */
 double reference_gelu_of(const reference_call *call, double x);

@@ -158,6 +158,10 @@ static const line lines[] = {
      NULL},
     {"layernorm_matmul", "ffn up",
      "m=${tokens} n=${ffn} k=${hidden} eps=${eps} bias=1 gelu=1 approx=${approx}", NULL},
+    {"rmsnorm_matmul", "qkv",
+     "m=${tokens} n=${qkv} k=${hidden} eps=${eps} unit_offset=${unit_offset} save_stats=1", NULL},
+    {"rmsnorm_matmul", "ffn up",
+     "m=${tokens} n=${up} k=${hidden} eps=${eps} unit_offset=${unit_offset} save_stats=1", NULL},
     {"qkv_projection", "qkv",
      "m=${tokens} k=${hidden} heads=${heads} kv_heads=${kv_heads} head_dim=${head_dim} "
      "bias=${bias != 'none'}",
@@ -189,6 +193,7 @@ static const struct {
      "bias == 'all' && (activation == 'gelu_tanh' || activation == 'gelu_erf') ? 2 : 0"},
     {"matmul_bias_residual", "bias == 'all' ? 2 : 0"},
     {"layernorm_matmul", "norm == 'layernorm' ? 2 : 0"},
+    {"rmsnorm_matmul", "norm == 'rmsnorm' ? 2 : 0"},
     {"gelu_matmul", "activation == 'gelu_tanh' || activation == 'gelu_erf' ? 2 : 0"},
     {"qkv_projection", "2"},
 };
