@@ -82,7 +82,7 @@ static int parse(char **argv, options *o)
                  {"--device", NULL, &o->device}};
     for (char **at = argv + 1; *at; at += 2) {
         size_t i = 0, count = sizeof known / sizeof *known;
-        char *end = "";
+        char nothing[] = "", *end = nothing;
         while (i < count && strcmp(known[i].name, *at) != 0)
             i++;
         if (i == count || !at[1]) {
