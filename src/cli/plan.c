@@ -355,10 +355,10 @@ static int run(const cli_options *options)
     }
     if (status == CLI_DONE && options->measure)
         status = cli_measure_sets(&r, context);
-    if (status == CLI_DONE)
-        status = cli_make_claims(&r);
-    if (status == CLI_DONE)
+    if (status == CLI_DONE) {
+        cli_make_claims(&r);
         (options->json ? cli_print_plan_json : cli_print_plan)(&r);
+    }
     forget(&r);
     free(name);
     kiln_release_context(context);

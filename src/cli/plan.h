@@ -43,6 +43,7 @@ typedef struct cli_set {
 typedef struct cli_claim {
     const char *fusions; /* which against none */
     const char *what;
+    bool forward;     /* of the forward pass alone */
     double low, high; /* claimed, %; high 0: at least low */
     bool is_count;    /* counted, not timed */
     bool has_place;   /* the fusions changed the plan */
@@ -73,7 +74,7 @@ const char *cli_claim_fusions(size_t index);
 const cli_set *cli_find_set(const cli_plan_result *result, const char *fusions, bool force);
 
 /* Fills in claims (plan_claims.c). */
-int cli_make_claims(cli_plan_result *result);
+void cli_make_claims(cli_plan_result *result);
 
 /* Times every set that the device has memory for (plan_measure.c). */
 int cli_measure_sets(cli_plan_result *result, kiln_context *context);

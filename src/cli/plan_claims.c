@@ -172,36 +172,35 @@ typedef enum {
     PART_TIME,  /* of a part, with one fusion */
     STEP_TIME,  /* of all launches */
     LAUNCHES,   /* per layer */
-    FORWARD,    /* the same of the forward pass */
     DISTINCT,   /* kernels by name */
-    ALL_BYTES,  /* moved */
+    BYTES,      /* moved */
     ELEMENTWISE /* of these, what norms and elementwise work move */
 } subject;
 
 static const struct {
     const char *fusions, *what;
     subject of;
+    bool forward; /* of the forward pass alone */
     int part;
     double low, high;
 } analysis[] = {
-    {"matmul_bias_gelu", "feed-forward block faster", PART_TIME, FFN, 15, 20},
-    {"matmul_bias_residual", "output projections faster", PART_TIME, PROJECTIONS, 10, 15},
-    {"layernorm_matmul", "norms and what they feed faster", PART_TIME, NORMED, 10, 12},
-    {"qkv_projection", "attention faster", PART_TIME, ATTENTION, 8, 10},
-    {"gelu_matmul", "feed-forward block faster", PART_TIME, FFN, 5, 8},
-    {"top3", "launches per layer fewer (27 to 16)", LAUNCHES, 0, 40, 0},
-    {"top3", "of its forward pass alone", FORWARD, 0, 40, 0},
-    {"top3", "distinct kernels fewer (27 to 16)", DISTINCT, 0, 40, 0},
-    {"top3", "memory traffic less", ALL_BYTES, 0, 25, 30},
-    {"top3", "elementwise and norm traffic less", ELEMENTWISE, 0, 25, 30},
-    {"top3", "step faster", STEP_TIME, 0, 20, 30},
-    {"top5", "launches per layer fewer (27 to 13)", LAUNCHES, 0, 52, 0},
-    {"top5", "of its forward pass alone", FORWARD, 0, 52, 0},
-    {"top5", "distinct kernels fewer (27 to 13)", DISTINCT, 0, 52, 0},
-    {"top5", "memory traffic less", ALL_BYTES, 0, 35, 40},
-    {"top5", "elementwise and norm traffic less", ELEMENTWISE, 0, 35, 40},
-    {"top5", "step faster", STEP_TIME, 0, 30, 40},
-};
+    {"matmul_bias_gelu", "feed-forward block faster", PART_TIME, true, FFN, 15, 20},
+    {"matmul_bias_residual", "output projections faster", PART_TIME, true, PROJECTIONS, 10, 15},
+    {"layernorm_matmul", "norms and what they feed faster", PART_TIME, true, NORMED, 10, 12},
+    {"qkv_projection", "attention faster", PART_TIME, true, ATTENTION, 8, 10},
+    {"gelu_matmul", "feed-forward block faster", PART_TIME, true, FFN, 5, 8},
+#define ALL_CLAIMS(set, counts, fewer, low_bytes, high_bytes, low, high)                           \
+    {set, "launches per layer fewer (" counts ")", LAUNCHES, false, 0, fewer, 0},                  \
+        {set, "  of the forward pass", LAUNCHES, true, 0, fewer, 0},                               \
+        {set, "distinct kernels fewer (" counts ")", DISTINCT, false, 0, fewer, 0},                \
+        {set, "memory traffic less", BYTES, false, 0, low_bytes, high_bytes},                      \
+        {set, "  of the forward pass", BYTES, true, 0, low_bytes, high_bytes},                     \
+        {set, "elementwise and norm traffic less", ELEMENTWISE, false, 0, low_bytes, high_bytes},  \
+        {set, "  of the forward pass", ELEMENTWISE, true, 0, low_bytes, high_bytes},               \
+        {set, "step faster", STEP_TIME, false, 0, low, high},                                      \
+        {set, "  of the forward pass", STEP_TIME, true, 0, low, high},
+    ALL_CLAIMS("top3", "27 to 16", 40, 25, 30, 20, 30)
+        ALL_CLAIMS("top5", "27 to 13", 52, 35, 40, 30, 40)};
 
 #define NUM_CLAIMS (sizeof analysis / sizeof *analysis)
 
@@ -210,21 +209,24 @@ const char *cli_claim_fusions(size_t index)
     return index < NUM_CLAIMS ? analysis[index].fusions : NULL;
 }
 
-static double count_of(const cli_set *set, subject of)
+/* A sum over the plan, or over its forward pass. */
+static double sum_of(const cli_set *set, subject of, bool forward, bool measured)
 {
-    double layers = set->cost.layers ? (double)set->cost.layers : 1;
-    switch (of) {
-    case LAUNCHES:
-        return set->cost.launches_per_layer;
-    case FORWARD:
-        return (double)set->per_phase[KILN_PHASE_FORWARD] / layers;
-    case DISTINCT:
+    double sum = 0, layers = set->cost.layers ? (double)set->cost.layers : 1;
+    if (of == DISTINCT)
         return (double)set->cost.distinct_kernels;
-    case ALL_BYTES:
-        return set->cost.bytes;
-    default:
-        return set->cost.elementwise_bytes;
+    if (of == STEP_TIME && measured && !forward)
+        return set->measured_s;
+    for (size_t i = 0; i < set->cost.launches; i++) {
+        const cli_launch_time *launch = &set->launches[i];
+        if (forward && launch->info.phase != KILN_PHASE_FORWARD)
+            continue;
+        sum += of == LAUNCHES    ? (double)(launch->info.layer >= 0) / layers
+               : of == BYTES     ? launch->info.cost.bytes
+               : of == STEP_TIME ? seconds_of(launch, measured)
+                                 : launch->info.elementwise_bytes;
     }
+    return sum;
 }
 
 static double faster(double before, double saved)
@@ -232,23 +234,45 @@ static double faster(double before, double saved)
     return before > saved ? 100 * (before / (before - saved) - 1) : 0;
 }
 
-static void find_times(cli_claim *claim, size_t i, const cli_plan_result *result,
+static double found_time(size_t i, const cli_set *none, const cli_set *set, bool measured)
+{
+    if (analysis[i].of == PART_TIME)
+        return faster(part_seconds(none, analysis[i].part, measured),
+                      saved_seconds(none, set, measured));
+    double before = sum_of(none, STEP_TIME, analysis[i].forward, measured);
+    return faster(before, before - sum_of(set, STEP_TIME, analysis[i].forward, measured));
+}
+
+static void find_claim(cli_claim *claim, size_t i, const cli_plan_result *result,
                        const cli_set *none, const cli_set *set)
 {
-    bool step = analysis[i].of == STEP_TIME;
+    if (claim->is_count) {
+        claim->before = sum_of(none, analysis[i].of, analysis[i].forward, false);
+        claim->after = sum_of(set, analysis[i].of, analysis[i].forward, false);
+        claim->has_predicted = claim->before > 0;
+        claim->predicted = 100 * (1 - claim->after / claim->before);
+        return;
+    }
     claim->has_predicted = result->has_rates;
     claim->has_measured = none->measured && set->measured;
-    if (claim->has_predicted && step)
-        claim->predicted =
-            faster(none->cost.predicted_s, none->cost.predicted_s - set->cost.predicted_s);
-    else if (claim->has_predicted)
-        claim->predicted =
-            faster(part_seconds(none, analysis[i].part, false), saved_seconds(none, set, false));
-    if (claim->has_measured && step)
-        claim->measured = faster(none->measured_s, none->measured_s - set->measured_s);
-    else if (claim->has_measured)
-        claim->measured =
-            faster(part_seconds(none, analysis[i].part, true), saved_seconds(none, set, true));
+    if (claim->has_predicted)
+        claim->predicted = found_time(i, none, set, false);
+    if (claim->has_measured)
+        claim->measured = found_time(i, none, set, true);
+}
+
+/* Whether a kernel is launched that the unfused plan has none of. */
+static bool is_fused(const cli_set *none, const cli_set *set)
+{
+    for (size_t i = 0; i < set->cost.launches; i++) {
+        size_t k = 0;
+        while (k < none->cost.launches &&
+               strcmp(none->launches[k].info.kernel, set->launches[i].info.kernel) != 0)
+            k++;
+        if (k == none->cost.launches)
+            return true;
+    }
+    return false;
 }
 
 static void judge(cli_claim *claim)
@@ -264,7 +288,7 @@ static void judge(cli_claim *claim)
         claim->verdict = claim->high > 0 && found > claim->high ? "more" : "agrees";
 }
 
-int cli_make_claims(cli_plan_result *result)
+void cli_make_claims(cli_plan_result *result)
 {
     const cli_set *none = cli_find_set(result, "none", false);
     result->claims = cli_need(calloc(NUM_CLAIMS, sizeof *result->claims));
@@ -275,19 +299,12 @@ int cli_make_claims(cli_plan_result *result)
         cli_claim *claim = &result->claims[result->num_claims++];
         *claim = (cli_claim){.fusions = analysis[i].fusions,
                              .what = analysis[i].what,
+                             .forward = analysis[i].forward,
                              .low = analysis[i].low,
                              .high = analysis[i].high,
                              .is_count = !alone && analysis[i].of != STEP_TIME,
-                             .has_place = set->cost.launches != none->cost.launches};
-        if (claim->is_count) {
-            claim->before = count_of(none, analysis[i].of);
-            claim->after = count_of(set, analysis[i].of);
-            claim->predicted = 100 * (1 - claim->after / claim->before);
-            claim->has_predicted = claim->before > 0;
-        } else {
-            find_times(claim, i, result, none, set);
-        }
+                             .has_place = is_fused(none, set)};
+        find_claim(claim, i, result, none, set);
         judge(claim);
     }
-    return CLI_DONE;
 }

@@ -1,6 +1,7 @@
 /* kiln plan: its JSON. */
 #include "plan.h"
 #include <stdlib.h>
+#include <string.h>
 
 static json_t *number(bool there, double value)
 {
@@ -66,9 +67,10 @@ static json_t *describe_claim(const cli_claim *claim)
 {
     bool found = claim->has_place && (claim->has_measured || claim->has_predicted);
     json_t *one = json_pack(
-        "{s:s, s:s, s:b, s:f, s:o, s:o, s:o, s:o, s:o}", "fusions", claim->fusions, "claim",
-        claim->what, "counted", (int)claim->is_count, "claimed_percent_low", claim->low,
-        "claimed_percent_high", number(claim->high > 0, claim->high), "predicted_percent",
+        "{s:s, s:s, s:b, s:b, s:f, s:o, s:o, s:o, s:o, s:o}", "fusions", claim->fusions, "claim",
+        claim->what + strspn(claim->what, " "), "forward", (int)claim->forward, "counted",
+        (int)claim->is_count, "claimed_percent_low", claim->low, "claimed_percent_high",
+        number(claim->high > 0, claim->high), "predicted_percent",
         number(claim->has_place && claim->has_predicted, claim->predicted), "measured_percent",
         number(claim->has_place && claim->has_measured, claim->measured), "verdict",
         claim->verdict ? json_string(claim->verdict) : json_null(), "agrees",
