@@ -8,7 +8,7 @@
 
 enum { Q, K, V, THREE };
 
-#define MAX_GROUPS 8  /* tensors by three: w, b, and of each gradient, moments, master copy */
+#define MAX_GROUPS 12 /* tensors by three: w, b; of each gradient, moments, master copy */
 #define MAX_GONE   24 /* launches that go */
 
 /* Three tensors that become one. */
