@@ -809,7 +809,8 @@ KILN_API kiln_status kiln_plan_mark(kiln_plan *plan, int64_t layer, kiln_phase p
  *
  * and each run is given the scalars grad_scale (of a model with backward) and, for the update,
  * max_norm, lr, beta1, beta2, eps, weight_decay (of matrices; other parameters do not decay) and
- * step. A model's outputs are loss, a token's each, and without backward logits. */
+ * step. A model's outputs are loss, a token's each, and without backward logits; an update's is
+ * sumsq[1], the sum of squares of all gradients. */
 typedef struct kiln_model_params {
     int64_t layers; /* 0: one layer alone, without embedding, last norm and loss */
     int64_t batch, seq;
@@ -874,7 +875,8 @@ typedef struct kiln_plan_cost {
     double peak_bytes;        /* those and temporaries, laid out by lifetime */
     double unshared_bytes;    /* those and temporaries, each in memory of its own */
     double predicted_s;       /* 0 without rates: the sum over launches of max(bytes/copy_bytes,
-                                 flops/rate), of what prologues repeat, and of launch_s */
+                                 flops/rate), of launch_s, and of what prologues cost: their flops
+                                 once for each tile of columns, a norm's one more reading of a */
 } kiln_plan_cost;
 
 /* rates: NULL for no prediction. */

@@ -15,8 +15,9 @@ typedef struct kiln_plan_kind {
     kiln_extents extents[KILN_MAX_PARAMETERS]; /* of the buffers */
     kiln_cost cost;
     double elementwise_bytes;
-    double prologue_flops; /* of its prologue, gone through once */
-    size_t number;         /* kinds are numbered as they come */
+    double prologue_flops;   /* of its prologue, gone through once */
+    double statistics_bytes; /* that a stage before the product reads for it */
+    size_t number;           /* kinds are numbered as they come */
 } kiln_plan_kind;
 
 /* What stands for one parameter of a kind's signature. */

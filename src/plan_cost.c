@@ -18,6 +18,18 @@ static bool is_product(const kiln_row *row)
     return strcmp(row->family, "attention") == 0 || strcmp(row->family, "matmul") == 0;
 }
 
+/* A norm in the prologue has a stage of its own in front, which reads a for the rows' statistics.
+ */
+static void find_statistics(kiln_plan_kind *kind)
+{
+    const kiln_signature *signature = &kind->signature;
+    for (size_t i = 0; i < signature->num_prologue; i++)
+        if (kiln_listed("layernorm|rmsnorm", signature->prologue[i].op->name))
+            for (size_t p = 0; p < signature->count; p++)
+                if (strcmp(signature->parameters[p].name, "a") == 0)
+                    kind->statistics_bytes = (double)kind->extents[p].bytes;
+}
+
 kiln_status kiln_kind_cost(kiln_plan_kind *kind)
 {
     kiln_env env;
@@ -36,6 +48,7 @@ kiln_status kiln_kind_cost(kiln_plan_kind *kind)
     kiln_env_free(&env);
     if (status != KILN_OK)
         return status;
+    find_statistics(kind);
     double core = 0;
     for (size_t i = 0; i < signature->count; i++) {
         const kiln_parameter *parameter = &signature->parameters[i];
@@ -67,6 +80,18 @@ static double columns(const kiln_plan_kind *kind)
     return n >= 0 ? (double)kind->spec.dims[n] : 1;
 }
 
+/* A prologue is gone through once for every tile of columns; a norm's statistics, which are half of
+ * its flops, once. */
+static double prologue_seconds(const kiln_plan_kind *kind, const kiln_device_rates *rates)
+{
+    double tiles = columns(kind) / (double)rates->tile_columns;
+    double passes = (double)(int64_t)tiles + ((double)(int64_t)tiles < tiles);
+    if (kind->statistics_bytes > 0)
+        return kind->prologue_flops * (1 + passes) / 2 / rates->elementwise_flops +
+               kind->statistics_bytes / rates->copy_bytes + rates->launch_s;
+    return kind->prologue_flops * passes / rates->elementwise_flops;
+}
+
 double kiln_launch_seconds(const kiln_plan *plan, const kiln_plan_launch *launch,
                            const kiln_device_rates *rates)
 {
@@ -74,16 +99,14 @@ double kiln_launch_seconds(const kiln_plan *plan, const kiln_plan_launch *launch
         return 0;
     double elementwise;
     kiln_cost cost = kiln_launch_cost(plan, launch, &elementwise);
-    double moving = cost.bytes / rates->copy_bytes, computing = 0, again = 0;
+    double moving = cost.bytes / rates->copy_bytes, computing = 0, prologue = 0;
     if (launch->kind && !is_product(launch->kind->spec.row)) {
         computing = cost.flops / rates->elementwise_flops;
     } else if (launch->kind) {
-        double tiles = columns(launch->kind) / (double)rates->tile_columns;
-        int64_t passes = (int64_t)tiles + ((double)(int64_t)tiles < tiles);
         computing = (cost.flops - launch->kind->prologue_flops) / rates->product_flops;
-        again = launch->kind->prologue_flops * (double)passes / rates->elementwise_flops;
+        prologue = prologue_seconds(launch->kind, rates);
     }
-    return (moving > computing ? moving : computing) + again + rates->launch_s;
+    return (moving > computing ? moving : computing) + prologue + rates->launch_s;
 }
 
 /* ---- plans ------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * its result takes it through fused kernels; otherwise it moves to its first reader that is left,
  * which is how the backward pass has a norm computed again. */
 #include "plan_fuse.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,8 +134,9 @@ static size_t main_end(const chain *c)
 }
 
 /* Adds step c->count of the pattern, if a launch takes the chain's result as it says. */
-static bool extend(const kiln_plan *plan, chain *c)
+static bool extend(kiln_fuser *fuser, chain *c)
 {
+    const kiln_plan *plan = fuser->plan;
     const kiln_pattern_step *step = &c->pattern->steps[c->count];
     size_t last = main_end(c);
     const kiln_pattern_step *before = &c->pattern->steps[last];
@@ -159,8 +161,11 @@ static bool extend(const kiln_plan *plan, chain *c)
     bool others = t->role != KILN_ROLE_TEMPORARY;
     for (size_t u = 0; u < t->num_uses; u++)
         others |= t->uses[u] != next && !in_chain(c, t->uses[u]);
-    if (others && !step->side && !before->keep)
+    if (others && !step->side && !before->keep) {
+        snprintf(fuser->why, sizeof fuser->why, "%s of %s is read elsewhere", before->out,
+                 c->of[last]->kind->spec.text);
         return false;
+    }
     if (!step->side)
         c->kept[last] = before->keep && (others || !before->keep_option);
     c->of[c->count] = next;
@@ -170,7 +175,7 @@ static bool extend(const kiln_plan *plan, chain *c)
 }
 
 /* From step `first` at a launch on; as far as the pattern goes. */
-static bool match(const kiln_plan *plan, const kiln_pattern *pattern, size_t first,
+static bool match(kiln_fuser *fuser, const kiln_pattern *pattern, size_t first,
                   kiln_plan_launch *launch, chain *c)
 {
     if (!launch->kind || !is_row(launch, pattern->steps[first].rows))
@@ -179,7 +184,7 @@ static bool match(const kiln_plan *plan, const kiln_pattern *pattern, size_t fir
     c->count = first + 1;
     c->of[first] = launch;
     while (c->count < KILN_MAX_STEPS && pattern->steps[c->count].rows) {
-        if (extend(plan, c))
+        if (extend(fuser, c))
             continue;
         return pattern->steps[c->count].optional != NULL;
     }
@@ -306,16 +311,25 @@ static bool all_bound(const kiln_plan_launch *launch)
     return true;
 }
 
-/* *fused is NULL where the kernel does not do what the chain does. */
-static kiln_status make_fused(kiln_plan *plan, const chain *c, kiln_plan_launch **fused)
+/* The sentence by which a fused launch was refused, for a fusion that is applied nowhere. */
+static void say_why(kiln_fuser *fuser)
 {
+    snprintf(fuser->why, sizeof fuser->why, "%s", kiln_last_error());
+}
+
+/* *fused is NULL where the kernel does not do what the chain does. */
+static kiln_status make_fused(kiln_fuser *fuser, const chain *c, kiln_plan_launch **fused)
+{
+    kiln_plan *plan = fuser->plan;
     *fused = NULL;
     kiln_plan_kind *kind;
     char *spec = fused_spec(c);
     kiln_status status = spec ? kiln_plan_kind_find(plan, spec, &kind) : kiln_fail_memory();
     free(spec);
-    if (status == KILN_INVALID_SPEC)
+    if (status == KILN_INVALID_SPEC) {
+        say_why(fuser);
         return KILN_OK;
+    }
     if (status != KILN_OK)
         return status;
     kiln_plan_launch *launch = kiln_launch_make(kind);
@@ -328,6 +342,8 @@ static kiln_status make_fused(kiln_plan *plan, const chain *c, kiln_plan_launch 
     if (all_bound(launch))
         status = kiln_launch_check(plan, launch);
     if (!all_bound(launch) || status == KILN_INVALID_LAUNCH) {
+        if (status != KILN_OK)
+            say_why(fuser);
         kiln_launch_free(launch);
         return KILN_OK;
     }
@@ -336,13 +352,13 @@ static kiln_status make_fused(kiln_plan *plan, const chain *c, kiln_plan_launch 
 }
 
 /* The same, without optional steps at the end if it does not fit with them. */
-static kiln_status make_longest(kiln_plan *plan, chain *c, size_t first, kiln_plan_launch **fused)
+static kiln_status make_longest(kiln_fuser *fuser, chain *c, size_t first, kiln_plan_launch **fused)
 {
     kiln_status status = KILN_OK;
     *fused = NULL;
     for (;;) {
-        if (may_gather(plan, c, first))
-            status = make_fused(plan, c, fused);
+        if (may_gather(fuser->plan, c, first))
+            status = make_fused(fuser, c, fused);
         if (status != KILN_OK || *fused || !c->pattern->steps[c->count - 1].optional)
             return status;
         c->count--;
@@ -388,9 +404,9 @@ static kiln_status fuse_chain(kiln_fuser *fuser, const kiln_pattern *pattern,
 {
     chain c = {0};
     kiln_plan_launch *fused;
-    if (!match(fuser->plan, pattern, 0, launch, &c))
+    if (!match(fuser, pattern, 0, launch, &c))
         return KILN_OK;
-    kiln_status status = make_longest(fuser->plan, &c, 0, &fused);
+    kiln_status status = make_longest(fuser, &c, 0, &fused);
     if (status != KILN_OK || !fused)
         return status;
     double before = 0;
@@ -455,10 +471,10 @@ static kiln_status find_consumers(kiln_fuser *fuser, const char *fusion, kiln_pl
             *c = (chain){0};
             if (strcmp(p->fusion, fusion) != 0 || !launch->kind || launch == prologue ||
                 !is_row(launch, p->steps[1].rows) || takes(launch, p->steps[1].in, result) < 0 ||
-                !match(fuser->plan, p, 1, launch, c))
+                !match(fuser, p, 1, launch, c))
                 continue;
             c->of[0] = prologue;
-            status = make_longest(fuser->plan, c, 1, &all->fused[all->count]);
+            status = make_longest(fuser, c, 1, &all->fused[all->count]);
             if (status == KILN_OK && all->fused[all->count]) {
                 all->count++;
                 break;
@@ -489,7 +505,7 @@ static size_t last_position(const consumers *all)
 }
 
 /* The first consumer stores the statistics, when nothing but they is read elsewhere. */
-static kiln_status save_stats(kiln_plan *plan, consumers *all)
+static kiln_status save_stats(kiln_fuser *fuser, consumers *all)
 {
     size_t first = 0;
     for (size_t i = 1; i < all->count; i++)
@@ -497,7 +513,7 @@ static kiln_status save_stats(kiln_plan *plan, consumers *all)
             first = i;
     kiln_launch_free(all->fused[first]);
     all->of[first].stats = true;
-    return make_fused(plan, &all->of[first], &all->fused[first]);
+    return make_fused(fuser, &all->of[first], &all->fused[first]);
 }
 
 static bool all_fused(const consumers *all)
@@ -557,7 +573,7 @@ static kiln_status fuse_prologue(kiln_fuser *fuser, const kiln_pattern *pattern,
         if (first_other(plan, prologue, &all, step->out))
             moved = first_other(plan, prologue, &all, NULL);
         else if (first_other(plan, prologue, &all, NULL))
-            status = save_stats(plan, &all);
+            status = save_stats(fuser, &all);
     }
     size_t until =
         moved && moved->position > last_position(&all) ? moved->position : last_position(&all);
@@ -679,12 +695,14 @@ static kiln_status choose_all(const char *list, bool *chosen)
 static kiln_status fuse(kiln_fuser *fuser, const char *fusion)
 {
     fuser->applied = fuser->refused = 0;
+    fuser->why[0] = '\0';
     if (!kiln_row_find(fusion))
         return kiln_plan_add_note(fuser->plan, "%s: kiln has no such kernel", fusion);
     kiln_status status =
         strcmp(fusion, "qkv_projection") == 0 ? kiln_fuse_qkv(fuser) : fuse_patterns(fuser, fusion);
     if (status == KILN_OK && !fuser->applied && !fuser->refused)
-        status = kiln_plan_add_note(fuser->plan, "%s: fits nowhere in this plan", fusion);
+        status = kiln_plan_add_note(fuser->plan, "%s: fits nowhere in this plan%s%s", fusion,
+                                    *fuser->why ? ": " : "", fuser->why);
     return status;
 }
 

@@ -40,6 +40,8 @@ typedef struct kiln_fuser {
     bool force;
     size_t applied; /* of the fusion that is being tried */
     size_t refused;
+    char why[256]; /* it was not applied at the last place that looked like one; "": there was none
+                    */
 } kiln_fuser;
 
 /* Whether to go on, from the predicted times of what goes and what comes; leaves a note. */

@@ -53,6 +53,17 @@ says out '0\.84134 1\.95450 2\.99595 ('
 expect 1 env KILN_DEVICE='no such device' ./examples/hello
 says err '^hello: .*no such device'
 
+# ---- plan: each step makes y smaller
+
+expect 0 ./examples/plan top3
+says out '^top3: [0-9]* launches of [0-9]* kernels, '
+awk '/^step/ { norm[++n] = $NF } END { exit !(n == 5 && norm[5] < norm[3] && norm[3] < norm[1]) }' \
+    "$work/out" || fail "the steps lead nowhere"
+expect 1 ./examples/plan top4
+says err "^plan: there is no fusion .top4., did you mean "
+expect 1 env KILN_DEVICE='no such device' ./examples/plan
+says err '^plan: .*no such device'
+
 # ---- ffn_block in every form
 
 # Every kernel costs a compilation of up to seconds: with hidden = ffn the products share theirs,
