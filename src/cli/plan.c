@@ -172,6 +172,11 @@ static int check_set(const cli_set *set)
         cli_error("--fusions: a set is empty; `none' is the one without fusions");
         return CLI_REFUSED;
     }
+    size_t length = strlen(set->name);
+    if (set->name[0] == '+' || set->name[length - 1] == '+' || strstr(set->name, "++")) {
+        cli_error("--fusions %s: a name is missing beside a `+'", set->name);
+        return CLI_REFUSED;
+    }
     kiln_status status = kiln_create_plan(&empty);
     if (status == KILN_OK) {
         status = kiln_plan_fuse(empty, set->fusions, NULL, 1);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const cli_short no_number = {"-"};
+
 static void print_start(const cli_plan_result *r)
 {
     const kiln_model_params *p = &r->params;
@@ -71,7 +73,6 @@ static cli_short phases_of(const cli_set *set)
 
 static cli_short cell_of(const cli_plan_result *r, const cli_set *set, line of)
 {
-    static const cli_short none = {"-"};
     const kiln_plan_cost *cost = &set->cost;
     switch (of) {
     case PER_LAYER:
@@ -93,11 +94,11 @@ static cli_short cell_of(const cli_plan_result *r, const cli_set *set, line of)
     case UNSHARED:
         return cli_bytes(cost->unshared_bytes);
     case PREDICTED:
-        return r->has_rates ? cli_seconds(cost->predicted_s) : none;
+        return r->has_rates ? cli_seconds(cost->predicted_s) : no_number;
     case MEASURED:
-        return set->measured ? cli_seconds(set->measured_s) : none;
+        return set->measured ? cli_seconds(set->measured_s) : no_number;
     default:
-        return set->measured ? cli_seconds(set->least_s) : none;
+        return set->measured ? cli_seconds(set->least_s) : no_number;
     }
 }
 
@@ -184,10 +185,12 @@ static void add_kernel(cli_table *table, const cli_plan_result *r, const kernel_
         cli_short *text = &texts[3 * i];
         if (kernel) {
             double seconds = time_of(&r->sets[i], kernel);
+            bool timed = r->has_rates || r->sets[i].measured;
             text[0] = cli_integer((int64_t)kernel->launches);
-            text[1] = cli_seconds(seconds);
-            snprintf(text[2].text, sizeof text[2].text, "%.1f%%",
-                     lists[i].sum > 0 ? 100 * seconds / lists[i].sum : 0);
+            text[1] = timed ? cli_seconds(seconds) : no_number;
+            text[2] = no_number;
+            if (timed)
+                snprintf(text[2].text, sizeof text[2].text, "%.1f%%", 100 * seconds / lists[i].sum);
         }
         for (size_t c = 0; c < 3; c++)
             cells[1 + 3 * i + c] = text[c].text;
