@@ -330,7 +330,10 @@ static bool run_shape(const bench *b, const chain *c, const int64_t *full, const
                 make_plan(c, mnk, dtype, true, &sides[1].plan);
     if (done && kiln_plan_num_launches(sides[1].plan) != 1) {
         const char *note = kiln_plan_note(sides[1].plan, 0);
-        fprintf(stderr, "fusions: %s is left out: %s\n", c->fusion, note ? note : "no place");
+        static const chain *told; /* once of each */
+        if (told != c)
+            fprintf(stderr, "fusions: %s is left out: %s\n", c->fusion, note ? note : "no place");
+        told = c;
     } else if (done) {
         done = prepare(b, &sides[0]) && prepare(b, &sides[1]) && time_sides(b, sides);
         if (done)

@@ -241,7 +241,7 @@ refused 2 'must be over 0' --model gpt-30b --rates copy=0,product=1
 refused 2 'must be over 0' --model gpt-30b --rates copy=-1,product=1
 refused 2 'must be over 0' --model gpt-30b --rates copy=nan,product=1
 refused 2 'tile_columns must be from 1' --model gpt-30b --rates copy=1,product=1,tile_columns=0.5
-for text in copy copy= copy=x copy=1,product=2, nonsense=3 =3 copy=1product=2; do
+for text in copy copy= copy=x "copy=1,product=2," nonsense=3 =3 copy=1product=2; do
     refused 2 '--rates .*: must be copy=' --model gpt-30b --rates "$text"
 done
 refused 1 'no OpenCL device' --model gpt-30b --measure --scale 0.02
