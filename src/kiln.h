@@ -535,6 +535,13 @@ KILN_API kiln_status kiln_create_layernorm_kernel(kiln_context *context,
                                                   const kiln_layernorm_params *params,
                                                   kiln_kernel **kernel);
 
+/* sum = x + residual, rounded to dtype, and layernorm of the unrounded sum: y, mean, rstd.
+ * x[m,n] residual[m,n] gamma[n] beta[n] sum[m,n] y[m,n] mean[m] rstd[m]; sum may be x or residual
+ */
+KILN_API kiln_status kiln_create_residual_layernorm_kernel(kiln_context *context,
+                                                           const kiln_layernorm_params *params,
+                                                           kiln_kernel **kernel);
+
 /* xhat = (x - mean) rstd, g = dy gamma: dx = rstd (g - mean(g) - xhat mean(g xhat)),
  * dgamma = sum of dy xhat, dbeta = sum of dy, over rows.
  * dy[m,n] x[m,n] gamma[n] mean[m] rstd[m] dx[m,n] dgamma[n] dbeta[n] */
@@ -564,6 +571,12 @@ typedef struct kiln_rmsnorm_params {
 KILN_API kiln_status kiln_create_rmsnorm_kernel(kiln_context *context,
                                                 const kiln_rmsnorm_params *params,
                                                 kiln_kernel **kernel);
+
+/* sum = x + residual, rounded to dtype, and rmsnorm of the unrounded sum: y, rstd.
+ * x[m,n] residual[m,n] gamma[n] sum[m,n] y[m,n] rstd[m]; sum may be x or residual */
+KILN_API kiln_status kiln_create_residual_rmsnorm_kernel(kiln_context *context,
+                                                         const kiln_rmsnorm_params *params,
+                                                         kiln_kernel **kernel);
 
 /* xhat = x rstd, g = dy (gamma + unit_offset): dx = rstd (g - xhat mean(g xhat)), dgamma = sum of
  * dy xhat over rows.   dy[m,n] x[m,n] gamma[n] rstd[m] dx[m,n] dgamma[n] */
@@ -660,6 +673,41 @@ typedef struct kiln_matmul_bias_residual_params {
 
 KILN_API kiln_status kiln_create_matmul_bias_residual_kernel(
     kiln_context *context, const kiln_matmul_bias_residual_params *params, kiln_kernel **kernel);
+
+/* gate, up = a b: c = silu(gate) up, as in kiln_swiglu_params. a[m,k] b[k,2n] c[m,n]; layout nt:
+ * b[2n,k]. save_pre=1: also pre[m,2n] = a b, rounded to dtype, without padding and its columns in
+ * b's order: what swiglu_backward takes for x (c is computed from the unrounded). */
+typedef struct kiln_matmul_swiglu_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    kiln_gate_layout gate; /* of the columns of a b */
+    int64_t save_pre;
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_matmul_swiglu_params;
+
+KILN_API kiln_status kiln_create_matmul_swiglu_kernel(kiln_context *context,
+                                                      const kiln_matmul_swiglu_params *params,
+                                                      kiln_kernel **kernel);
+
+/* c = (a b) gelu'(x), x being what GELU was given; dbias=1: also dbias[n], the sums of c's columns,
+ * in f32 and before c is rounded.   a[m,k] b[k,n] x[m,n] c[m,n]; x shares ldc */
+typedef struct kiln_matmul_gelu_backward_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    kiln_approx approx;
+    int64_t dbias;
+    kiln_dtype out_dtype; /* dbias's storage; default dtype */
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_matmul_gelu_backward_params;
+
+KILN_API kiln_status kiln_create_matmul_gelu_backward_kernel(
+    kiln_context *context, const kiln_matmul_gelu_backward_params *params, kiln_kernel **kernel);
 
 /* c = gelu(a) b, with bias=1 + bias   a[m,k] b[k,n] bias[n] c[m,n] */
 typedef struct kiln_gelu_matmul_params {
