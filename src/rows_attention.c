@@ -1,0 +1,123 @@
+/* Attention and its backward pass. Dao, "FlashAttention-2", arXiv:2307.08691. */
+#include "registry.h"
+#include "row_options.h"
+
+/* ---- variants ---------------------------------------------------------------------------- */
+
+/* LANES queries or keys, NV vectors of W, are a work-item's own; it goes over the others ROWS at a
+ * time, MR of them by NV vectors in registers. */
+#define LANES_TUNE                                                                                 \
+    {"W", {16, 8, 4}}, {"NV", {3, 2, 1}},                                                          \
+    {                                                                                              \
+        "MR",                                                                                      \
+        {                                                                                          \
+            8, 4                                                                                   \
+        }                                                                                          \
+    }
+#define LANES_PRESET "W=max(SIMD,4) NV=3 MR=SIMD>8?8:4 "
+#define LANES_RULES                                                                                \
+    {"W <= SIMD || W == 4", "vectors of ${W} are wider than the device's ${SIMD}"},                \
+    {                                                                                              \
+        "MR*NV <= (SIMD > 8 ? 24 : 12)",                                                           \
+            "a register tile of ${MR}x${NV} vectors does not fit the registers"                    \
+    }
+#define LANES_WIDTHS .widths = {"head_dim % 16 ? 8 : 16", "W"}
+
+static const kiln_variant attention_vector = {
+    .name = "vector",
+    .about = "CPU: a work-item takes queries of a head, a lane each, by explicit vectors",
+    .allow = {ON_CPU},
+    .tune = {LANES_TUNE, {"ROWS", {64, 128, 32, 16, 8}}},
+    .presets = {LANES_PRESET "ROWS=64"},
+    .require = {LANES_RULES,
+                {"4*(2*head_dim*W*NV+ROWS*(head_dim+W*NV)) <= LOCAL_MEM",
+                 "tiles of ${W*NV} queries and ${ROWS} keys need "
+                 "${4*(2*head_dim*W*NV+ROWS*(head_dim+W*NV))} bytes of local memory, over the "
+                 "device's ${LOCAL_MEM}"}},
+    .lets = {{"LANES", "W*NV"}, {"TILES_Q", "ceildiv(seq_q,LANES)"}},
+    LANES_WIDTHS,
+    .fixed_workgroup = true,
+    .stages = {{.file = "attention_vector.cl", .groups = "batch*heads*TILES_Q", .workgroup = "1"}},
+};
+
+/* delta = sum of dout o comes from the first stage, and is the second's too. */
+static const kiln_variant attention_backward_vector = {
+    .name = "vector",
+    .about =
+        "CPU: a work-item takes queries, then one takes keys, a lane each, by explicit vectors",
+    .allow = {ON_CPU},
+    .tune = {LANES_TUNE, {"ROWS", {64, 32, 16, 8}}},
+    .presets = {LANES_PRESET "ROWS=64", LANES_PRESET "ROWS=32"},
+    .require = {LANES_RULES,
+                {"4*(4*head_dim*W*NV+2*ROWS*(head_dim+W*NV)) <= LOCAL_MEM",
+                 "tiles of ${W*NV} keys and ${ROWS} queries need "
+                 "${4*(4*head_dim*W*NV+2*ROWS*(head_dim+W*NV))} bytes of local memory, over the "
+                 "device's ${LOCAL_MEM}"}},
+    .lets = {{"LANES", "W*NV"},
+             {"TILES_Q", "ceildiv(seq_q,LANES)"},
+             {"TILES_K", "ceildiv(seq_k,LANES)"}},
+    LANES_WIDTHS,
+    .fixed_workgroup = true,
+    .scratch = {{.name = "delta", .count = "batch*heads*seq_q"}},
+    .stages = {{.file = "attention_backward_queries_vector.cl",
+                .groups = "batch*heads*TILES_Q",
+                .workgroup = "1"},
+               {.name = "keys",
+                .file = "attention_backward_keys_vector.cl",
+                .groups = "batch*kv_heads*TILES_K",
+                .workgroup = "1"}},
+};
+
+/* ---- what the rows share ----------------------------------------------------------------- */
+
+#define ATTENTION_OPTIONS                                                                          \
+    FLAG_OPTION("causal", "1: row i sees the keys j <= i+seq_k-seq_q"),                            \
+        REAL_OPTION("scale", "0", "what the products are multiplied by; 0: head_dim^-0.5"),        \
+        {.name = "window",                                                                         \
+         .type = KILN_OPTION_INT,                                                                  \
+         .fallback = "0",                                                                          \
+         .high = INT32_MAX,                                                                        \
+         .about = "w: keys nearer than w are seen; 0: all"},                                       \
+        REAL_OPTION("softcap", "0", "c: scores become c tanh(score/c); 0: they stay"),             \
+        FLAG_OPTION("alibi", "1: less slope |i-j|, the head's slope of the ALiBi paper")
+
+/* Pairs of a query and a key that it sees; a window is not counted. */
+#define PAIRS                                                                                      \
+    "(causal ? min(seq_q,seq_k)*(seq_k-min(seq_q,seq_k))"                                          \
+    "+min(seq_q,seq_k)*(min(seq_q,seq_k)+1)/2"                                                     \
+    " : seq_q*seq_k)"
+
+#define ATTENTION                                                                                  \
+    .family = "attention", .dims = {"batch", "seq_q", "seq_k", "heads", "kv_heads", "head_dim"},   \
+    .literal = "heads kv_heads head_dim", .options = {ATTENTION_OPTIONS},                          \
+    .lets = {{"scale", "scale ? scale : pow(head_dim,-0.5)"}, {"group", "heads/kv_heads"}},        \
+    .rules = {                                                                                     \
+        {"heads % kv_heads == 0", "heads=${heads}: must be a multiple of kv_heads, ${kv_heads}"},  \
+        {"head_dim % 8 == 0 && head_dim <= 512",                                                   \
+         "head_dim=${head_dim}: must be a multiple of 8 from 8 to 512"},                           \
+        {"softcap >= 0", "softcap=${softcap}: must be 0 or more"}}
+
+#define QUERIES "batch, seq_q, heads, head_dim"
+#define KEYS    "batch, seq_k, kv_heads, head_dim"
+
+const kiln_row kiln_attention_rows[] = {
+    {.name = "flash_attention",
+     .summary = "o = softmax(scale q k^T) v for each head; lse",
+     ATTENTION,
+     .tensors = {TENSOR("q", KILN_IN, QUERIES), TENSOR("k", KILN_IN, KEYS),
+                 TENSOR("v", KILN_IN, KEYS), TENSOR("o", KILN_OUT, QUERIES),
+                 TENSOR_F32("lse", KILN_OUT, "batch, heads, seq_q")},
+     .flops = "4*batch*heads*head_dim*" PAIRS,
+     .variants = {&attention_vector}},
+    {.name = "flash_attention_backward",
+     .summary = "dq, dk, dv of flash_attention from dout, its o and its lse",
+     ATTENTION,
+     .tensors = {TENSOR("dout", KILN_IN, QUERIES), TENSOR("o", KILN_IN, QUERIES),
+                 TENSOR("q", KILN_IN, QUERIES), TENSOR("k", KILN_IN, KEYS),
+                 TENSOR("v", KILN_IN, KEYS), TENSOR_F32("lse", KILN_IN, "batch, heads, seq_q"),
+                 TENSOR("dq", KILN_OUT, QUERIES), TENSOR("dk", KILN_OUT, KEYS),
+                 TENSOR("dv", KILN_OUT, KEYS)},
+     .flops = "10*batch*heads*head_dim*" PAIRS,
+     .variants = {&attention_backward_vector}},
+};
+const size_t kiln_num_attention_rows = sizeof kiln_attention_rows / sizeof *kiln_attention_rows;
