@@ -152,7 +152,8 @@ static const kiln_variant attention_simt = {
 #define ATTENTION                                                                                  \
     .family = "attention", .dims = {"batch", "seq_q", "seq_k", "heads", "kv_heads", "head_dim"},   \
     .literal = "heads kv_heads head_dim", .options = {ATTENTION_OPTIONS},                          \
-    .lets = {{"scale", "scale ? scale : pow(head_dim,-0.5)"}, {"group", "heads/kv_heads"}},        \
+    .lets = {{"scale", "scale ? scale : known(head_dim) ? pow(head_dim,-0.5) : 0"},                \
+             {"group", "heads/kv_heads"}},                                                         \
     .rules = {                                                                                     \
         {"heads % kv_heads == 0", "heads=${heads}: must be a multiple of kv_heads, ${kv_heads}"},  \
         {"head_dim % 8 == 0 && head_dim <= 512",                                                   \
