@@ -90,43 +90,61 @@ static const kiln_variant attention_backward_vector = {
         }                                                                                          \
     }
 
-/* sums: what a work-item keeps of each of its rows, times head_dim. */
-#define SIMT_RULES(sums)                                                                           \
-    GROUP_RULES, {"WG % X == 0", "${X} columns do not divide a group of ${WG}"},                   \
+/* sums: what a work-item keeps of each of its rows, times head_dim. Few rows are shared by many
+ * work-items: before the other rules, since it is the last that a refusal should name. */
+#define SIMT_RULES(sums, rows)                                                                     \
+    {"TM == 1 || !known(" rows ") || WG/X*(TM/2) < " rows,                                         \
+     "${TM} rows each leave work-items idle"},                                                     \
+        GROUP_RULES, {"WG % X == 0", "${X} columns do not divide a group of ${WG}"},               \
         {MET " % VK == 0", "blocks of ${VK} rows do not divide tiles of ${" MET "}"},              \
-        {sums "*TM*ceildiv(head_dim,X) <= 64",                                                     \
-         "head_dim=${head_dim}: ${TM} rows of it in a group's ${X} columns need "                  \
-         "${" sums "*TM*ceildiv(head_dim,X)} accumulators, over 64"},                              \
+        {sums "*TM*ceildiv(head_dim,X) <= (WG > 512 ? 32 : 64)",                                   \
+         "head_dim=${head_dim}: ${TM} rows of it in ${X} columns of a group of ${WG} need "        \
+         "${" sums "*TM*ceildiv(head_dim,X)} accumulators, over ${WG > 512 ? 32 : 64}"},           \
     {                                                                                              \
         "4*" FLOATS("DK") " <= LOCAL_MEM",                                                         \
             "head_dim=${head_dim}: tiles of ${" OWN "}x${" MET                                     \
             "} need ${4*" FLOATS("DK") "} bytes of local memory, over the device's ${LOCAL_MEM}"   \
     }
 
-/* No more accumulators than registers of a large group, no more rows than there are. */
 #define GROUP "(workgroup_size?workgroup_size:min(256,MAX_WORKGROUP))"
-#define LANES "(" GROUP ">256?32:head_dim>8?16:8)"
-#define SIMT_SHAPE(sums, rows)                                                                     \
-    "WG=" GROUP " X=" LANES " TM=max(1,min(min(4,(" GROUP ">512?32:64)/(" sums                     \
-    "*ceildiv(head_dim," LANES "))),known(" rows ")?ceildiv(" rows "," GROUP "/" LANES "):4)) "
-#define SIMT_PRESETS(sums, rows)                                                                   \
-    SIMT_SHAPE(sums, rows)                                                                         \
-    "TN=4 DK=16 VK=16", SIMT_SHAPE(sums, rows) "TN=2 DK=16 VK=16",                                 \
-        SIMT_SHAPE(sums, rows) "TN=2 DK=16 VK=8", SIMT_SHAPE(sums, rows) "TN=1 DK=8 VK=8",         \
-        "WG=" GROUP " X=" LANES " TM=1 TN=1 DK=8 VK=4"
+#define SHAPE "WG=" GROUP " X=" GROUP ">256?32:head_dim>8?16:8 "
+#define SIMT_PRESETS                                                                               \
+    SHAPE "TN=4 DK=16 VK=16", SHAPE "TN=2 DK=16 VK=16", SHAPE "TN=2 DK=16 VK=8", SHAPE "TN=1 DK=8"
 
 static const kiln_variant attention_simt = {
     .name = "simt",
     .about = "a work-group takes a tile of queries of a head, tile after tile of keys",
     .tune = {SIMT_TUNE},
-    .presets = {SIMT_PRESETS("1", "seq_q")},
-    .require = {SIMT_RULES("1")},
+    .presets = {SIMT_PRESETS},
+    .require = {SIMT_RULES("1", "seq_q")},
     .lets = {{"BQ", OWN},
              {"BK", MET},
              {"KEPT", "4*" FLOATS("roundup(head_dim,DK)") " <= LOCAL_MEM"}},
     .widths = {"1"},
     .stages = {{.file = "attention_simt.cl",
                 .groups = "batch*heads*ceildiv(seq_q,BQ)",
+                .workgroup = "WG"}},
+};
+
+static const kiln_variant attention_backward_simt = {
+    .name = "simt",
+    .about = "a work-group takes a tile of keys of a kv head, another one of queries of a head",
+    .tune = {SIMT_TUNE},
+    .presets = {SIMT_PRESETS},
+    .require = {SIMT_RULES("2", "seq_k")},
+    .lets = {{"BR", OWN}, {"BC", MET}},
+    .widths = {"1"},
+    .scratch = {{.name = "delta", .count = "batch*heads*seq_q"}},
+    .stages = {{.name = "delta",
+                .file = "attention_delta_simt.cl",
+                .groups = "ceildiv(batch*seq_q*heads,WG/X)",
+                .workgroup = "WG"},
+               {.name = "dkdv",
+                .file = "attention_dkdv_simt.cl",
+                .groups = "batch*kv_heads*ceildiv(seq_k,BR)",
+                .workgroup = "WG"},
+               {.file = "attention_dq_simt.cl",
+                .groups = "batch*heads*ceildiv(seq_q,BR)",
                 .workgroup = "WG"}},
 };
 
@@ -181,6 +199,6 @@ const kiln_row kiln_attention_rows[] = {
                  TENSOR("dq", KILN_OUT, QUERIES), TENSOR("dk", KILN_OUT, KEYS),
                  TENSOR("dv", KILN_OUT, KEYS)},
      .flops = "10*batch*heads*head_dim*" PAIRS,
-     .variants = {&attention_backward_vector}},
+     .variants = {&attention_backward_vector, &attention_backward_simt}},
 };
 const size_t kiln_num_attention_rows = sizeof kiln_attention_rows / sizeof *kiln_attention_rows;
