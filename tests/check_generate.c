@@ -393,7 +393,13 @@ static const struct {
     {"rope_vector_bf16.cl",
      "rope tokens=? heads=4 head_dim=24 rotary_dim=8 theta=16 style=gptj dtype=bf16", "cpu"},
     {"embedding_backward_simt_f16.cl",
-     "embedding_backward tokens=? vocab=50000 n=1024 dtype=f16 out_dtype=f32", "gpu"}};
+     "embedding_backward tokens=? vocab=50000 n=1024 dtype=f16 out_dtype=f32", "gpu"},
+    {"transpose_vector_bf16.cl", "transpose batch=? m=? n=? dtype=bf16", "cpu"},
+    {"cross_entropy_simt_bf16.cl",
+     "cross_entropy tokens=? vocab=? dtype=bf16 label_smoothing=0.125 dlogits=1 bad=1", "gpu"},
+    {"dropout_simt_f16.cl", "dropout m=? n=? dtype=f16", "gpu"},
+    {"adamw_vector_bf16.cl", "adamw n=? dtype=bf16 clip=1 param_out=1",
+     "cpu,simd_width=16,compute_units=4"}};
 
 static char *read_all(const char *path)
 {
