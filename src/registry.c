@@ -32,6 +32,7 @@ static const struct {
     {kiln_elementwise_rows, &kiln_num_elementwise_rows},
     {kiln_move_rows, &kiln_num_move_rows},
     {kiln_norm_rows, &kiln_num_norm_rows},
+    {kiln_attention_rows, &kiln_num_attention_rows},
     {kiln_optimiser_rows, &kiln_num_optimiser_rows},
 };
 

@@ -1,0 +1,109 @@
+/* Attention and its backward pass. Dao, "FlashAttention-2", arXiv:2307.08691. */
+#include "registry.h"
+#include "row_options.h"
+
+/* ---- variants ---------------------------------------------------------------------------- */
+
+/* A group of WG stands as X columns and WG/X rows. Of a tile of scores, OWN rows that the group
+ * keeps by MET columns that it goes through, a work-item has TM x TN; of what the group sums, TM
+ * rows and every X-th element of head_dim. Columns of head_dim come DK, rows of it VK at a time. */
+#define OWN  "(WG/X*TM)"
+#define MET  "(X*TN)"
+#define WIDE "roundup(head_dim,X)"
+
+/* Floats in local memory: own rows over `depth`, a block of the others, a tile of weights. */
+#define FLOATS(depth) "(" depth "*(" OWN "+1)+max(DK*(" MET "+1),VK*" WIDE ")+" MET "*(" OWN "+3))"
+
+#define SIMT_TUNE                                                                                  \
+    GROUP_SIZES, {"X", {16, 32, 8, 64}}, {"TM", {4, 2, 1, 8}}, {"TN", {4, 2, 1}},                  \
+        {"DK", {16, 8, 32}},                                                                       \
+    {                                                                                              \
+        "VK",                                                                                      \
+        {                                                                                          \
+            16, 8, 4                                                                               \
+        }                                                                                          \
+    }
+
+/* sums: what a work-item keeps of each of its rows, times head_dim. */
+#define SIMT_RULES(sums)                                                                           \
+    GROUP_RULES, {"WG % X == 0", "${X} columns do not divide a group of ${WG}"},                   \
+        {MET " % VK == 0", "blocks of ${VK} rows do not divide tiles of ${" MET "}"},              \
+        {sums "*TM*ceildiv(head_dim,X) <= 64",                                                     \
+         "head_dim=${head_dim}: ${TM} rows of it in a group's ${X} columns need "                  \
+         "${" sums "*TM*ceildiv(head_dim,X)} accumulators, over 64"},                              \
+    {                                                                                              \
+        "4*" FLOATS("DK") " <= LOCAL_MEM",                                                         \
+            "head_dim=${head_dim}: tiles of ${" OWN "}x${" MET                                     \
+            "} need ${4*" FLOATS("DK") "} bytes of local memory, over the device's ${LOCAL_MEM}"   \
+    }
+
+/* No more accumulators than registers of a large group, no more rows than there are. */
+#define GROUP "(workgroup_size?workgroup_size:min(256,MAX_WORKGROUP))"
+#define LANES "(" GROUP ">256?32:head_dim>8?16:8)"
+#define SIMT_SHAPE(sums, rows)                                                                     \
+    "WG=" GROUP " X=" LANES " TM=max(1,min(min(4,(" GROUP ">512?32:64)/(" sums                     \
+    "*ceildiv(head_dim," LANES "))),known(" rows ")?ceildiv(" rows "," GROUP "/" LANES "):4)) "
+#define SIMT_PRESETS(sums, rows)                                                                   \
+    SIMT_SHAPE(sums, rows)                                                                         \
+    "TN=4 DK=16 VK=16", SIMT_SHAPE(sums, rows) "TN=2 DK=16 VK=16",                                 \
+        SIMT_SHAPE(sums, rows) "TN=2 DK=16 VK=8", SIMT_SHAPE(sums, rows) "TN=1 DK=8 VK=8",         \
+        "WG=" GROUP " X=" LANES " TM=1 TN=1 DK=8 VK=4"
+
+static const kiln_variant attention_simt = {
+    .name = "simt",
+    .about = "a work-group takes a tile of queries of a head, tile after tile of keys",
+    .tune = {SIMT_TUNE},
+    .presets = {SIMT_PRESETS("1", "seq_q")},
+    .require = {SIMT_RULES("1")},
+    .lets = {{"BQ", OWN},
+             {"BK", MET},
+             {"KEPT", "4*" FLOATS("roundup(head_dim,DK)") " <= LOCAL_MEM"}},
+    .widths = {"1"},
+    .stages = {{.file = "attention_simt.cl",
+                .groups = "batch*heads*ceildiv(seq_q,BQ)",
+                .workgroup = "WG"}},
+};
+
+/* ---- rows -------------------------------------------------------------------------------- */
+
+#define ATTENTION_OPTIONS                                                                          \
+    FLAG_OPTION("causal", "1: row i sees the keys j <= i+seq_k-seq_q"),                            \
+        REAL_OPTION("scale", "0", "what the products are multiplied by; 0: head_dim^-0.5"),        \
+        {.name = "window",                                                                         \
+         .type = KILN_OPTION_INT,                                                                  \
+         .fallback = "0",                                                                          \
+         .high = INT32_MAX,                                                                        \
+         .about = "w: keys nearer than w are seen; 0: all"},                                       \
+        REAL_OPTION("softcap", "0", "c: scores become c tanh(score/c); 0: they stay"),             \
+        FLAG_OPTION("alibi", "1: less slope |i-j|, the head's slope of the ALiBi paper")
+
+/* Pairs of a query and a key that it sees; a window is not counted. */
+#define PAIRS                                                                                      \
+    "(causal ? min(seq_q,seq_k)*(seq_k-min(seq_q,seq_k))"                                          \
+    "+min(seq_q,seq_k)*(min(seq_q,seq_k)+1)/2"                                                     \
+    " : seq_q*seq_k)"
+
+#define ATTENTION                                                                                  \
+    .family = "attention", .dims = {"batch", "seq_q", "seq_k", "heads", "kv_heads", "head_dim"},   \
+    .literal = "heads kv_heads head_dim", .options = {ATTENTION_OPTIONS},                          \
+    .lets = {{"scale", "scale ? scale : pow(head_dim,-0.5)"}, {"group", "heads/kv_heads"}},        \
+    .rules = {                                                                                     \
+        {"heads % kv_heads == 0", "heads=${heads}: must be a multiple of kv_heads, ${kv_heads}"},  \
+        {"head_dim % 8 == 0 && head_dim <= 512",                                                   \
+         "head_dim=${head_dim}: must be a multiple of 8 from 8 to 512"},                           \
+        {"softcap >= 0", "softcap=${softcap}: must be 0 or more"}}
+
+#define QUERIES "batch, seq_q, heads, head_dim"
+#define KEYS    "batch, seq_k, kv_heads, head_dim"
+
+const kiln_row kiln_attention_rows[] = {
+    {.name = "flash_attention",
+     .summary = "o = softmax(scale q k^T) v for each head; lse",
+     ATTENTION,
+     .tensors = {TENSOR("q", KILN_IN, QUERIES), TENSOR("k", KILN_IN, KEYS),
+                 TENSOR("v", KILN_IN, KEYS), TENSOR("o", KILN_OUT, QUERIES),
+                 TENSOR_F32("lse", KILN_OUT, "batch, heads, seq_q")},
+     .flops = "4*batch*heads*head_dim*" PAIRS,
+     .variants = {&attention_simt}},
+};
+const size_t kiln_num_attention_rows = sizeof kiln_attention_rows / sizeof *kiln_attention_rows;
