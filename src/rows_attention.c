@@ -64,6 +64,28 @@ static const kiln_variant attention_simt = {
                 .workgroup = "WG"}},
 };
 
+static const kiln_variant attention_backward_simt = {
+    .name = "simt",
+    .about = "a work-group takes a tile of keys of a kv head, another one of queries of a head",
+    .tune = {SIMT_TUNE},
+    .presets = {SIMT_PRESETS("2", "seq_k")},
+    .require = {SIMT_RULES("2")},
+    .lets = {{"BR", OWN}, {"BC", MET}},
+    .widths = {"1"},
+    .scratch = {{.name = "delta", .count = "batch*heads*seq_q"}},
+    .stages = {{.name = "delta",
+                .file = "attention_delta_simt.cl",
+                .groups = "ceildiv(batch*seq_q*heads,WG/X)",
+                .workgroup = "WG"},
+               {.name = "dkdv",
+                .file = "attention_dkdv_simt.cl",
+                .groups = "batch*kv_heads*ceildiv(seq_k,BR)",
+                .workgroup = "WG"},
+               {.file = "attention_dq_simt.cl",
+                .groups = "batch*heads*ceildiv(seq_q,BR)",
+                .workgroup = "WG"}},
+};
+
 /* ---- rows -------------------------------------------------------------------------------- */
 
 #define ATTENTION_OPTIONS                                                                          \
@@ -105,5 +127,15 @@ const kiln_row kiln_attention_rows[] = {
                  TENSOR_F32("lse", KILN_OUT, "batch, heads, seq_q")},
      .flops = "4*batch*heads*head_dim*" PAIRS,
      .variants = {&attention_simt}},
+    {.name = "flash_attention_backward",
+     .summary = "dq, dk, dv of flash_attention from dout, its o and its lse",
+     ATTENTION,
+     .tensors = {TENSOR("dout", KILN_IN, QUERIES), TENSOR("o", KILN_IN, QUERIES),
+                 TENSOR("q", KILN_IN, QUERIES), TENSOR("k", KILN_IN, KEYS),
+                 TENSOR("v", KILN_IN, KEYS), TENSOR_F32("lse", KILN_IN, "batch, heads, seq_q"),
+                 TENSOR("dq", KILN_OUT, QUERIES), TENSOR("dk", KILN_OUT, KEYS),
+                 TENSOR("dv", KILN_OUT, KEYS)},
+     .flops = "10*batch*heads*head_dim*" PAIRS,
+     .variants = {&attention_backward_simt}},
 };
 const size_t kiln_num_attention_rows = sizeof kiln_attention_rows / sizeof *kiln_attention_rows;

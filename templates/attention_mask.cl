@@ -1,5 +1,6 @@
 @# What every form of attention knows of scores: what a query sees, and what is done to a product.
-@# Positions are those of keys: query `row` stands at i = row + seq_k - seq_q.
+@# Positions are those of keys: query `row` stands at i = row + shift, shift = seq_k - seq_q. Wants
+@# BACKWARD: what gradients need besides.
 @if alibi
 /* 2^(-8 (head+1) / heads); where heads is no power of two, the slopes of the power below it, then
  * every second one of the power above. Press, Smith and Lewis, arXiv:2108.12409. */
@@ -11,8 +12,7 @@ static float alibi_slope(uint head)
 }
 
 @end
-/* The query at i sees the keys from first_key(i) on, up to stop_key(i); the key at j is seen by
- * the queries from first_query(j) on, up to stop_query(j). */
+/* The query at i sees the keys from first_key(i) on, before stop_key(i). */
 static long first_key(long i)
 {
 @if window
@@ -33,6 +33,29 @@ static long stop_key(long i, long seq_k)
 @end
 }
 
+@if BACKWARD
+/* The key at j is seen by the queries from row first_query(j) on, before stop_query(j). */
+static long first_query(long j, long shift)
+{
+@if causal
+    return max(0L, j - shift);
+@elif window
+    return max(0L, j - shift - ${window - 1}L);
+@else
+    return 0;
+@end
+}
+
+static long stop_query(long j, long shift, long seq_q)
+{
+@if window
+    return min(seq_q, j - shift + ${window}L);
+@else
+    return seq_q;
+@end
+}
+
+@end
 /* Of the product of a query and a key that stand `distance` apart. */
 static float score_of(float product, long distance, float slope)
 {
@@ -47,3 +70,16 @@ static float score_of(float product, long distance, float slope)
     return score;
 @end
 }
+@if BACKWARD
+
+/* By how much the score changes with the product: 1 - tanh^2 without its cancellation. */
+static float score_change(float product)
+{
+@if softcap > 0
+    const float e = exp(-2.0f * fabs(product * ${scale/softcap}));
+    return ${4*scale} * e / ((1.0f + e) * (1.0f + e));
+@else
+    return ${scale};
+@end
+}
+@end

@@ -3,6 +3,7 @@
 @let OWN_STRIDE heads*head_dim
 @let MET_STRIDE kv_heads*head_dim
 @let SKIPPED 0
+@let BACKWARD 0
 @let DEPTH KEPT ? roundup(head_dim,DK) : DK
 /* o = softmax(scores of q k^T) v and the logarithm of the softmax's sum, lse.
  *
@@ -79,11 +80,12 @@ ${offsets}
         const int whole = first_key(i0 + rows - 1) <= j0 && stop_key(i0, ${seq_k}) >= j0 + keys;
         float s[${TM}][${TN}];
         int first[${TM}], stop[${TM}];
-@if KEPT
-        products(s, own, block, k + there, keys, lid);
-@else
-        products(s, own, block, q, rows, k + there, keys, lid);
-@end
+@let TO 's'
+@let A 'q'
+@let OWN 'rows'
+@let B 'k + there'
+@let MET 'keys'
+@include attention_products_simt.cl
         #pragma unroll
         for (int i = 0; i < ${TM}; i++) {
             const int row = y + i * ${WG/X};
@@ -124,7 +126,10 @@ ${offsets}
                 weights[(x + j * ${X}) * ${BQ + 1} + y + i * ${WG/X}] = p;
             }
         }
-        accumulate(acc, weights, block, v + there, keys, first, stop, whole, lid);
+@let SUM 'acc'
+@let B 'v + there'
+@let MET 'keys'
+@include attention_accumulate_simt.cl
     }
 
     #pragma unroll

@@ -209,7 +209,8 @@ static bool names_seen;   /* names depend on no tuning value: the first point sh
 
 static bool is_function(const char *name)
 {
-    static const char *const functions[] = {"ceildiv", "roundup", "min", "max", "known", "defined"};
+    static const char *const functions[] = {"ceildiv", "roundup", "min", "max",
+                                            "known",   "defined", "pow"};
     for (size_t i = 0; i < COUNT(functions); i++)
         if (strcmp(functions[i], name) == 0)
             return true;
