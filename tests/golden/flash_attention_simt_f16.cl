@@ -27,7 +27,7 @@ static void store1_f16(vec1 v, __global half *p, ulong i)
     vstore_half_rte(v, 0, p + i);
 }
 
-#line 7 "attention_simt.cl"
+#line 8 "attention_simt.cl"
 /* o = softmax(scores of q k^T) v and the logarithm of the softmax's sum, lse.
  *
  * A group of 256 takes 64 queries of a head and goes over the keys that they see, 64 at a time
@@ -42,7 +42,7 @@ static void store1_f16(vec1 v, __global half *p, ulong i)
  *   BQ     | acc  | head_dim
  *          +------+                In the end o = acc / sum, lse = top + log(sum).
  */
-#line 4 "attention_mask.cl"
+#line 5 "attention_mask.cl"
 /* 2^(-8 (head+1) / heads); where heads is no power of two, the slopes of the power below it, then
  * every second one of the power above. Press, Smith and Lewis, arXiv:2108.12409. */
 static float alibi_slope(uint head)
@@ -52,9 +52,8 @@ static float alibi_slope(uint head)
     return exp2(-8.0f * step / (float)below);
 }
 
-#line 14 "attention_mask.cl"
-/* The query at i sees the keys from first_key(i) on, up to stop_key(i); the key at j is seen by
- * the queries from first_query(j) on, up to stop_query(j). */
+#line 15 "attention_mask.cl"
+/* The query at i sees the keys from first_key(i) on, before stop_key(i). */
 static long first_key(long i)
 {
 #line 21 "attention_mask.cl"
@@ -69,17 +68,18 @@ static long stop_key(long i, long seq_k)
 #line 34 "attention_mask.cl"
 }
 
+#line 59 "attention_mask.cl"
 /* Of the product of a query and a key that stand `distance` apart. */
 static float score_of(float product, long distance, float slope)
 {
-#line 42 "attention_mask.cl"
+#line 65 "attention_mask.cl"
     const float score = product * 0.125f;
-#line 45 "attention_mask.cl"
+#line 68 "attention_mask.cl"
     return fma(-slope, (float)abs(distance), score);
-#line 49 "attention_mask.cl"
+#line 72 "attention_mask.cl"
 }
 
-#line 10 "attention_tiles_simt.cl"
+#line 9 "attention_tiles_simt.cl"
 /* Columns l0 to l0 + 16 of `there` rows of 64, as to[column][row]; zeros beyond. */
 static void bring_own(__local float *to, __global const half *from, int there, int l0, int lid)
 {
@@ -92,7 +92,7 @@ static void bring_own(__local float *to, __global const half *from, int there, i
     }
 }
 
-#line 10 "attention_tiles_simt.cl"
+#line 9 "attention_tiles_simt.cl"
 /* Columns l0 to l0 + 16 of `there` rows of 64, as to[column][row]; zeros beyond. */
 static void bring_met(__local float *to, __global const half *from, int there, int l0, int lid)
 {
@@ -105,112 +105,7 @@ static void bring_met(__local float *to, __global const half *from, int there, i
     }
 }
 
-#line 23 "attention_tiles_simt.cl"
-/* to[i][j] = own row y + 16 i times met row x + 16 j, over 64. */
-static void products(float to[4][4], __local float *own, __local float *block,
-#line 28 "attention_tiles_simt.cl"
-                     __global const half *b, int columns, int lid)
-{
-    const int x = lid % 16, y = lid / 16;
-    #pragma unroll
-    for (int i = 0; i < 4; i++)
-        #pragma unroll
-        for (int j = 0; j < 4; j++)
-            to[i][j] = 0.0f;
-    for (int l0 = 0; l0 < 64; l0 += 16) {
-#line 38 "attention_tiles_simt.cl"
-        __local const float *as = own + l0 * 65;
-#line 43 "attention_tiles_simt.cl"
-        bring_met(block, b, columns, l0, lid);
-        barrier(CLK_LOCAL_MEM_FENCE);
-        for (int l = 0; l < 16; l++) {
-            float row[4];
-            #pragma unroll
-            for (int i = 0; i < 4; i++)
-                row[i] = as[l * 65 + y + i * 16];
-            #pragma unroll
-            for (int j = 0; j < 4; j++) {
-                const float col = block[l * 65 + x + j * 16];
-                #pragma unroll
-                for (int i = 0; i < 4; i++)
-                    to[i][j] = fma(row[i], col, to[i][j]);
-            }
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-}
-
-/* sum[i][j] += weights[c][own row y + 16 i] b[c][x + 16 j] over the met rows c. Own row i takes part
- * from first[i] to stop[i] only, unless the tile is seen whole: weights of 0 elsewhere would let
- * NaN and inf of b through. */
-#line 71 "attention_tiles_simt.cl"
-static void accumulate(float sum[4][4], __local const float *weights, __local float *block,
-                       __global const half *b, int columns, const int *first, const int *stop,
-                       int whole, int lid)
-#line 75 "attention_tiles_simt.cl"
-{
-    const int x = lid % 16, y = lid / 16;
-    for (int c0 = 0; c0 < columns; c0 += 16) {
-        for (int e = lid; e < 1024; e += 256) {
-            const int l = e % 64, c = c0 + e / 64;
-            float v = 0.0f;
-            if (c < columns && l < 64)
-                v = load1_f16(b, (ulong)c * 512 + l);
-            block[e] = v;
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-#line 87 "attention_tiles_simt.cl"
-        if (whole) {
-            for (int c = 0; c < 16; c++) {
-                float weight[4];
-#line 93 "attention_tiles_simt.cl"
-                #pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    weight[i] = weights[(c0 + c) * 65 + y + i * 16];
-#line 99 "attention_tiles_simt.cl"
-                }
-                #pragma unroll
-                for (int j = 0; j < 4; j++) {
-                    const float v = block[c * 64 + x + j * 16];
-                    #pragma unroll
-                    for (int i = 0; i < 4; i++)
-#line 108 "attention_tiles_simt.cl"
-                        sum[i][j] = fma(weight[i], v, sum[i][j]);
-#line 110 "attention_tiles_simt.cl"
-                }
-            }
-        }
-#line 87 "attention_tiles_simt.cl"
-        else {
-            for (int c = 0; c < 16; c++) {
-                float weight[4];
-#line 91 "attention_tiles_simt.cl"
-                int seen[4];
-#line 93 "attention_tiles_simt.cl"
-                #pragma unroll
-                for (int i = 0; i < 4; i++) {
-                    weight[i] = weights[(c0 + c) * 65 + y + i * 16];
-#line 97 "attention_tiles_simt.cl"
-                    seen[i] = c0 + c >= first[i] && c0 + c < stop[i];
-#line 99 "attention_tiles_simt.cl"
-                }
-                #pragma unroll
-                for (int j = 0; j < 4; j++) {
-                    const float v = block[c * 64 + x + j * 16];
-                    #pragma unroll
-                    for (int i = 0; i < 4; i++)
-#line 106 "attention_tiles_simt.cl"
-                        sum[i][j] = seen[i] ? fma(weight[i], v, sum[i][j]) : sum[i][j];
-#line 110 "attention_tiles_simt.cl"
-                }
-            }
-        }
-#line 114 "attention_tiles_simt.cl"
-        barrier(CLK_LOCAL_MEM_FENCE);
-    }
-}
-
-#line 25 "attention_simt.cl"
+#line 26 "attention_simt.cl"
 /* What exponents are relative to: a row of -inf only has a sum of 0, not NaN. */
 static float base_of(float top)
 {
@@ -226,23 +121,23 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
                      const long batch,
                      const long seq_q,
                      const long seq_k)
-#line 32 "attention_simt.cl"
+#line 33 "attention_simt.cl"
 {
     q += q_offset;
     k += k_offset;
     v += v_offset;
     o += o_offset;
     lse += lse_offset;
-#line 34 "attention_simt.cl"
+#line 35 "attention_simt.cl"
     __local float own[4160], weights[4160];
     __local float block[1040];
     const int lid = (int)get_local_id(0);
     const int x = lid % 16, y = lid / 16;
     const ulong tiles = ((seq_q + 63) / 64);
-#line 40 "attention_simt.cl"
+#line 41 "attention_simt.cl"
     /* Those that see most go first. */
     const ulong tile = tiles - 1 - get_group_id(0) % tiles;
-#line 45 "attention_simt.cl"
+#line 46 "attention_simt.cl"
     const ulong head = get_group_id(0) / tiles % 32;
     const ulong b = get_group_id(0) / tiles / 32;
     const long row0 = (long)tile * 64;
@@ -254,9 +149,9 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
     lse += (b * 32 + head) * seq_q + row0;
     k += (b * seq_k * 8 + head / 4) * 64;
     v += (b * seq_k * 8 + head / 4) * 64;
-#line 57 "attention_simt.cl"
+#line 58 "attention_simt.cl"
     const float slope = alibi_slope((uint)head);
-#line 61 "attention_simt.cl"
+#line 62 "attention_simt.cl"
     float top[4], sum[4], acc[4][4];
     #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -266,11 +161,11 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
         for (int j = 0; j < 4; j++)
             acc[i][j] = 0.0f;
     }
-#line 71 "attention_simt.cl"
+#line 72 "attention_simt.cl"
     for (int l0 = 0; l0 < 64; l0 += 16)
         bring_own(own + l0 * 65, q, rows, l0, lid);
 
-#line 75 "attention_simt.cl"
+#line 76 "attention_simt.cl"
     const long j_stop = stop_key(i0 + rows - 1, seq_k);
     for (long j0 = first_key(i0); j0 < j_stop; j0 += 64) {
         const int keys = (int)min((long)64, j_stop - j0);
@@ -278,9 +173,35 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
         const int whole = first_key(i0 + rows - 1) <= j0 && stop_key(i0, seq_k) >= j0 + keys;
         float s[4][4];
         int first[4], stop[4];
-#line 83 "attention_simt.cl"
-        products(s, own, block, k + there, keys, lid);
-#line 87 "attention_simt.cl"
+#line 4 "attention_products_simt.cl"
+        #pragma unroll
+        for (int i = 0; i < 4; i++)
+            #pragma unroll
+            for (int j = 0; j < 4; j++)
+                s[i][j] = 0.0f;
+        for (int l0 = 0; l0 < 64; l0 += 16) {
+#line 11 "attention_products_simt.cl"
+            __local const float *as = own + l0 * 65;
+#line 16 "attention_products_simt.cl"
+            bring_met(block, k + there, keys, l0, lid);
+            barrier(CLK_LOCAL_MEM_FENCE);
+            for (int l = 0; l < 16; l++) {
+                float row[4], col[4];
+                #pragma unroll
+                for (int i = 0; i < 4; i++)
+                    row[i] = as[l * 65 + y + i * 16];
+                #pragma unroll
+                for (int j = 0; j < 4; j++)
+                    col[j] = block[l * 65 + x + j * 16];
+                #pragma unroll
+                for (int i = 0; i < 4; i++)
+                    #pragma unroll
+                    for (int j = 0; j < 4; j++)
+                        s[i][j] = fma(row[i], col[j], s[i][j]);
+            }
+            barrier(CLK_LOCAL_MEM_FENCE);
+        }
+#line 89 "attention_simt.cl"
         #pragma unroll
         for (int i = 0; i < 4; i++) {
             const int row = y + i * 16;
@@ -321,7 +242,66 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
                 weights[(x + j * 16) * 65 + y + i * 16] = p;
             }
         }
-        accumulate(acc, weights, block, v + there, keys, first, stop, whole, lid);
+#line 4 "attention_accumulate_simt.cl"
+        for (int c0 = 0; c0 < keys; c0 += 16) {
+            for (int e = lid; e < 1024; e += 256) {
+                const int l = e % 64, c = c0 + e / 64;
+                float element = 0.0f;
+                if (c < keys && l < 64)
+                    element = load1_f16(v + there, (ulong)c * 512 + l);
+                block[e] = element;
+            }
+            barrier(CLK_LOCAL_MEM_FENCE);
+#line 14 "attention_accumulate_simt.cl"
+            if (whole) {
+                for (int c = 0; c < 16; c++) {
+                    float weight[4];
+#line 20 "attention_accumulate_simt.cl"
+                    #pragma unroll
+                    for (int i = 0; i < 4; i++) {
+                        weight[i] = weights[(c0 + c) * 65 + y + i * 16];
+#line 26 "attention_accumulate_simt.cl"
+                    }
+                    #pragma unroll
+                    for (int j = 0; j < 4; j++) {
+                        const float element = block[c * 64 + x + j * 16];
+                        #pragma unroll
+                        for (int i = 0; i < 4; i++)
+#line 35 "attention_accumulate_simt.cl"
+                            acc[i][j] = fma(weight[i], element, acc[i][j]);
+#line 37 "attention_accumulate_simt.cl"
+                    }
+                }
+            }
+#line 14 "attention_accumulate_simt.cl"
+            else {
+                for (int c = 0; c < 16; c++) {
+                    float weight[4];
+#line 18 "attention_accumulate_simt.cl"
+                    int seen[4];
+#line 20 "attention_accumulate_simt.cl"
+                    #pragma unroll
+                    for (int i = 0; i < 4; i++) {
+                        weight[i] = weights[(c0 + c) * 65 + y + i * 16];
+#line 24 "attention_accumulate_simt.cl"
+                        seen[i] = c0 + c >= first[i] && c0 + c < stop[i];
+#line 26 "attention_accumulate_simt.cl"
+                    }
+                    #pragma unroll
+                    for (int j = 0; j < 4; j++) {
+                        const float element = block[c * 64 + x + j * 16];
+                        #pragma unroll
+                        for (int i = 0; i < 4; i++)
+#line 33 "attention_accumulate_simt.cl"
+                            acc[i][j] = seen[i] ? fma(weight[i], element, acc[i][j]) : acc[i][j];
+#line 37 "attention_accumulate_simt.cl"
+                    }
+                }
+            }
+#line 41 "attention_accumulate_simt.cl"
+            barrier(CLK_LOCAL_MEM_FENCE);
+        }
+#line 133 "attention_simt.cl"
     }
 
     #pragma unroll
