@@ -613,6 +613,39 @@ KILN_API kiln_status kiln_create_cross_entropy_kernel(kiln_context *context,
                                                       const kiln_cross_entropy_params *params,
                                                       kiln_kernel **kernel);
 
+/* For each head, s = scale q k^T of every query and the keys that it sees: lse = ln(sum of exp(s))
+ * and o = sum of exp(s - lse) v, with memory linear in seq_q and seq_k.
+ * Dao, "FlashAttention-2", arXiv:2307.08691.
+ *
+ * flash_attention           q[batch,seq_q,heads,head_dim] k[batch,seq_k,kv_heads,head_dim] v[as k]
+ *                           o[as q] lse[batch,heads,seq_q]
+ * flash_attention_backward  dout[as q] o q k v lse dq[as q] dk[as k] dv[as k]
+ *
+ * Head h reads the keys and values of head h div (heads/kv_heads). Query i stands at the key
+ * i + seq_k - seq_q: the last query beside the last key. softcap is applied to s first, then alibi,
+ * then what causal and window hide. A query that sees nothing gets o of zeros and an lse of -inf,
+ * and adds nothing to a gradient. The backward pass takes o and lse as they are given; dq, dk and
+ * dv are overwritten. lse is f32. */
+typedef struct kiln_flash_attention_params {
+    int64_t batch, seq_q, seq_k;
+    int64_t heads, kv_heads, head_dim; /* given here, not at launch: heads a multiple of kv_heads,
+                                          head_dim of 8 and at most 512 */
+    kiln_dtype dtype;
+    int64_t causal; /* 1: a query sees no key behind its place */
+    double scale;   /* 0: head_dim^-0.5 */
+    int64_t window; /* w: a query sees the keys nearer than w to its place; 0: all */
+    double softcap; /* c > 0: s becomes c tanh(s/c) */
+    int64_t alibi;  /* 1: s less the head's slope times the distance. Press, Smith and Lewis, "Train
+                       short, test long", arXiv:2108.12409 */
+    kiln_choice choice;
+} kiln_flash_attention_params;
+
+KILN_API kiln_status kiln_create_flash_attention_kernel(kiln_context *context,
+                                                        const kiln_flash_attention_params *params,
+                                                        kiln_kernel **kernel);
+KILN_API kiln_status kiln_create_flash_attention_backward_kernel(
+    kiln_context *context, const kiln_flash_attention_params *params, kiln_kernel **kernel);
+
 /* sumsq = sum of g^2, clip = min(1, max_norm/(sqrt(sumsq) + 1e-6)). NaN or inf in g makes sumsq so
  * and clip 0.   g[n] sumsq[1] clip[1] (f32); scalar max_norm >= 0 */
 typedef struct kiln_grad_norm_params {

@@ -255,6 +255,16 @@ static const kiln_field cross_entropy[] = {DIM(T, tokens),  DIM(T, vocab),
                                            CHOICE(T),       END};
 #undef T
 
+#define T kiln_flash_attention_params
+static const kiln_field flash_attention[] = {DIM(T, batch),    DIM(T, seq_q),
+                                             DIM(T, seq_k),    DIM(T, heads),
+                                             DIM(T, kv_heads), DIM(T, head_dim),
+                                             DTYPE(T, dtype),  INT(T, causal),
+                                             REAL(T, scale),   INT(T, window),
+                                             REAL(T, softcap), INT(T, alibi),
+                                             CHOICE(T),        END};
+#undef T
+
 /* Each kernel once: its place in the table, and its creator. */
 #define KERNELS(X)                                                                                 \
     X(matmul, kiln_matmul_params, matmul)                                                          \
@@ -291,7 +301,9 @@ static const kiln_field cross_entropy[] = {DIM(T, tokens),  DIM(T, vocab),
     X(rmsnorm, kiln_rmsnorm_params, rmsnorm)                                                       \
     X(residual_rmsnorm, kiln_rmsnorm_params, rmsnorm)                                              \
     X(rmsnorm_backward, kiln_rmsnorm_backward_params, rmsnorm_backward)                            \
-    X(cross_entropy, kiln_cross_entropy_params, cross_entropy)
+    X(cross_entropy, kiln_cross_entropy_params, cross_entropy)                                     \
+    X(flash_attention, kiln_flash_attention_params, flash_attention)                               \
+    X(flash_attention_backward, kiln_flash_attention_params, flash_attention)
 
 #define ROW(name, params, fields) {#name, fields},
 static const kiln_typed kernels[] = {KERNELS(ROW)};
