@@ -301,7 +301,7 @@ static int open_listed(const kiln_cache *cache, int *dir, kiln_dir_file **files,
     *dir = open_directory(cache, &why);
     bool missing = *dir < 0 && errno == ENOENT;
     if (*dir < 0 && !missing)
-        kiln_fail(KILN_INVALID_ARGUMENT, "%s", why.failed ? "out of memory" : why.data);
+        kiln_fail_text(KILN_INVALID_ARGUMENT, &why);
     kiln_text_free(&why);
     if (*dir < 0)
         return missing ? 0 : -1;

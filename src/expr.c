@@ -117,6 +117,18 @@ static const char *operand_text(const kiln_value *v, char *buffer, size_t size)
     return buffer;
 }
 
+/* A value that is this text, which is freed: the environment keeps a copy. */
+static kiln_value keep(parser *p, kiln_value_kind kind, kiln_text *text)
+{
+    const char *kept = text->failed ? NULL : kiln_env_keep(p->env, text->data ? text->data : "");
+    kiln_text_free(text);
+    if (!kept) {
+        p->status = kiln_fail_memory();
+        return integer(0);
+    }
+    return (kiln_value){.kind = kind, .text = kept};
+}
+
 /* C text for an operation on a launch-time value. */
 static kiln_value symbolic(parser *p, const char *op, kiln_value a, kiln_value b)
 {
@@ -141,13 +153,7 @@ static kiln_value symbolic(parser *p, const char *op, kiln_value a, kiln_value b
         kiln_text_addf(&text, "%s((long)%s, (long)%s)", op, x, y); /* not of int and long */
     else
         kiln_text_addf(&text, "(%s %s %s)", x, op, y);
-    const char *kept = text.failed ? NULL : kiln_env_keep(p->env, text.data);
-    kiln_text_free(&text);
-    if (!kept) {
-        p->status = kiln_fail_memory();
-        return integer(0);
-    }
-    return (kiln_value){.kind = KILN_SYMBOL, .text = kept};
+    return keep(p, KILN_SYMBOL, &text);
 }
 
 static kiln_value arithmetic(parser *p, char op, kiln_value a, kiln_value b)
@@ -337,15 +343,10 @@ static kiln_value string(parser *p)
     const char *end = strchr(start, '\'');
     if (!end)
         return error(p, "the string has no end", "");
-    char *text = kiln_strndup(start, (size_t)(end - start));
-    const char *kept = text ? kiln_env_keep(p->env, text) : NULL;
-    free(text);
-    if (!kept) {
-        p->status = kiln_fail_memory();
-        return integer(0);
-    }
+    kiln_text text = {0};
+    kiln_text_add_bytes(&text, start, (size_t)(end - start));
     p->at = end + 1;
-    return (kiln_value){.kind = KILN_STRING, .text = kept};
+    return keep(p, KILN_STRING, &text);
 }
 
 static kiln_value primary(parser *p, bool skip)
@@ -479,13 +480,7 @@ static kiln_value symbolic_choice(parser *p, kiln_value condition, kiln_value ye
     /* "(yes : no)" behind "condition ? ", in one pair of parentheses. */
     kiln_text text = {0};
     kiln_text_addf(&text, "(%s ? %s", condition.text, arms.text + 1);
-    const char *kept = text.failed ? NULL : kiln_env_keep(p->env, text.data);
-    kiln_text_free(&text);
-    if (!kept) {
-        p->status = kiln_fail_memory();
-        return integer(0);
-    }
-    return (kiln_value){.kind = KILN_SYMBOL, .text = kept};
+    return keep(p, KILN_SYMBOL, &text);
 }
 
 static kiln_value conditional(parser *p, bool skip)

@@ -535,6 +535,13 @@ KILN_API kiln_status kiln_create_layernorm_kernel(kiln_context *context,
                                                   const kiln_layernorm_params *params,
                                                   kiln_kernel **kernel);
 
+/* sum = x + residual, rounded to dtype, and layernorm of the unrounded sum: y, mean, rstd.
+ * x[m,n] residual[m,n] gamma[n] beta[n] sum[m,n] y[m,n] mean[m] rstd[m]; sum may be x or residual
+ */
+KILN_API kiln_status kiln_create_residual_layernorm_kernel(kiln_context *context,
+                                                           const kiln_layernorm_params *params,
+                                                           kiln_kernel **kernel);
+
 /* xhat = (x - mean) rstd, g = dy gamma: dx = rstd (g - mean(g) - xhat mean(g xhat)),
  * dgamma = sum of dy xhat, dbeta = sum of dy, over rows.
  * dy[m,n] x[m,n] gamma[n] mean[m] rstd[m] dx[m,n] dgamma[n] dbeta[n] */
@@ -564,6 +571,12 @@ typedef struct kiln_rmsnorm_params {
 KILN_API kiln_status kiln_create_rmsnorm_kernel(kiln_context *context,
                                                 const kiln_rmsnorm_params *params,
                                                 kiln_kernel **kernel);
+
+/* sum = x + residual, rounded to dtype, and rmsnorm of the unrounded sum: y, rstd.
+ * x[m,n] residual[m,n] gamma[n] sum[m,n] y[m,n] rstd[m]; sum may be x or residual */
+KILN_API kiln_status kiln_create_residual_rmsnorm_kernel(kiln_context *context,
+                                                         const kiln_rmsnorm_params *params,
+                                                         kiln_kernel **kernel);
 
 /* xhat = x rstd, g = dy (gamma + unit_offset): dx = rstd (g - xhat mean(g xhat)), dgamma = sum of
  * dy xhat over rows.   dy[m,n] x[m,n] gamma[n] rstd[m] dx[m,n] dgamma[n] */
@@ -599,6 +612,39 @@ typedef struct kiln_cross_entropy_params {
 KILN_API kiln_status kiln_create_cross_entropy_kernel(kiln_context *context,
                                                       const kiln_cross_entropy_params *params,
                                                       kiln_kernel **kernel);
+
+/* For each head, s = scale q k^T of every query and the keys that it sees: lse = ln(sum of exp(s))
+ * and o = sum of exp(s - lse) v, with memory linear in seq_q and seq_k.
+ * Dao, "FlashAttention-2", arXiv:2307.08691.
+ *
+ * flash_attention           q[batch,seq_q,heads,head_dim] k[batch,seq_k,kv_heads,head_dim] v[as k]
+ *                           o[as q] lse[batch,heads,seq_q]
+ * flash_attention_backward  dout[as q] o q k v lse dq[as q] dk[as k] dv[as k]
+ *
+ * Head h reads the keys and values of head h div (heads/kv_heads). Query i stands at the key
+ * i + seq_k - seq_q: the last query beside the last key. softcap is applied to s first, then alibi,
+ * then what causal and window hide. A query that sees nothing gets o of zeros and an lse of -inf,
+ * and adds nothing to a gradient. The backward pass takes o and lse as they are given; dq, dk and
+ * dv are overwritten. lse is f32. */
+typedef struct kiln_flash_attention_params {
+    int64_t batch, seq_q, seq_k;
+    int64_t heads, kv_heads, head_dim; /* given here, not at launch: heads a multiple of kv_heads,
+                                          head_dim of 8 and at most 512 */
+    kiln_dtype dtype;
+    int64_t causal; /* 1: a query sees no key behind its place */
+    double scale;   /* 0: head_dim^-0.5 */
+    int64_t window; /* w: a query sees the keys nearer than w to its place; 0: all */
+    double softcap; /* c > 0: s becomes c tanh(s/c) */
+    int64_t alibi;  /* 1: s less the head's slope times the distance. Press, Smith and Lewis, "Train
+                       short, test long", arXiv:2108.12409 */
+    kiln_choice choice;
+} kiln_flash_attention_params;
+
+KILN_API kiln_status kiln_create_flash_attention_kernel(kiln_context *context,
+                                                        const kiln_flash_attention_params *params,
+                                                        kiln_kernel **kernel);
+KILN_API kiln_status kiln_create_flash_attention_backward_kernel(
+    kiln_context *context, const kiln_flash_attention_params *params, kiln_kernel **kernel);
 
 /* sumsq = sum of g^2, clip = min(1, max_norm/(sqrt(sumsq) + 1e-6)). NaN or inf in g makes sumsq so
  * and clip 0.   g[n] sumsq[1] clip[1] (f32); scalar max_norm >= 0 */
@@ -660,6 +706,41 @@ typedef struct kiln_matmul_bias_residual_params {
 
 KILN_API kiln_status kiln_create_matmul_bias_residual_kernel(
     kiln_context *context, const kiln_matmul_bias_residual_params *params, kiln_kernel **kernel);
+
+/* gate, up = a b: c = silu(gate) up, as in kiln_swiglu_params. a[m,k] b[k,2n] c[m,n]; layout nt:
+ * b[2n,k]. save_pre=1: also pre[m,2n] = a b, rounded to dtype, without padding and its columns in
+ * b's order: what swiglu_backward takes for x (c is computed from the unrounded). */
+typedef struct kiln_matmul_swiglu_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    kiln_gate_layout gate; /* of the columns of a b */
+    int64_t save_pre;
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_matmul_swiglu_params;
+
+KILN_API kiln_status kiln_create_matmul_swiglu_kernel(kiln_context *context,
+                                                      const kiln_matmul_swiglu_params *params,
+                                                      kiln_kernel **kernel);
+
+/* c = (a b) gelu'(x), x being what GELU was given; dbias=1: also dbias[n], the sums of c's columns,
+ * in f32 and before c is rounded.   a[m,k] b[k,n] x[m,n] c[m,n]; x shares ldc */
+typedef struct kiln_matmul_gelu_backward_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    kiln_approx approx;
+    int64_t dbias;
+    kiln_dtype out_dtype; /* dbias's storage; default dtype */
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_matmul_gelu_backward_params;
+
+KILN_API kiln_status kiln_create_matmul_gelu_backward_kernel(
+    kiln_context *context, const kiln_matmul_gelu_backward_params *params, kiln_kernel **kernel);
 
 /* c = gelu(a) b, with bias=1 + bias   a[m,k] b[k,n] bias[n] c[m,n] */
 typedef struct kiln_gelu_matmul_params {

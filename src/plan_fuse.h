@@ -48,8 +48,44 @@ typedef struct kiln_fuser {
 kiln_status kiln_fuser_decides(kiln_fuser *fuser, const char *fusion, const kiln_plan_launch *where,
                                double before, double after, bool *apply);
 
-/* plan_merge.c: q, k and v of every attention in one product, their parameters in one tensor. */
+/* plan_qkv.c: q, k and v of every attention in one product, their parameters in one tensor. */
 kiln_status kiln_fuse_qkv(kiln_fuser *fuser);
+
+/* ---- plan_chain.c -------------------------------------------------------------------------- */
+
+/* Launches that a pattern's steps were found in. */
+typedef struct kiln_chain {
+    const kiln_pattern *pattern;
+    kiln_plan_launch *of[KILN_MAX_STEPS];
+    int in[KILN_MAX_STEPS]; /* the parameter that takes what the step before gives */
+    bool kept[KILN_MAX_STEPS];
+    size_t count; /* steps; side steps come last */
+    bool stats;   /* the fused kernel stores the prologue's */
+} kiln_chain;
+
+/* The last main step, whose result is the chain's. */
+size_t kiln_chain_end(const kiln_chain *c);
+
+/* From step `first` of a pattern at a launch on, as far as the pattern goes. */
+bool kiln_chain_match(kiln_fuser *fuser, const kiln_pattern *pattern, size_t first,
+                      kiln_plan_launch *launch, kiln_chain *c);
+
+/* *fused is NULL where the kernel does not do what the chain does. */
+kiln_status kiln_chain_make(kiln_fuser *fuser, const kiln_chain *c, kiln_plan_launch **fused);
+
+/* The same, without optional steps at the end if it does not fit with them; and NULL where the
+ * steps from `first` on may not all happen in one place. */
+kiln_status kiln_chain_make_longest(kiln_fuser *fuser, kiln_chain *c, size_t first,
+                                    kiln_plan_launch **fused);
+
+bool kiln_is_row(const kiln_plan_launch *launch, const char *rows);
+
+/* The tensor that an argument is the whole of, -1 if there is none. */
+int kiln_whole_tensor(const kiln_plan_launch *launch, const char *argument);
+
+/* The parameter, one of `names`, that is the whole tensor, which the launch has nowhere else; -1
+ * otherwise. */
+int kiln_takes(const kiln_plan_launch *launch, const char *names, int tensor);
 
 /* The next "LEFT=RIGHT" of a list; false at its end. Both have 24 bytes. */
 bool kiln_next_pair(const char **list, char *left, char *right);

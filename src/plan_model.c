@@ -5,14 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct {
-    const kiln_model_params *params;
-    kiln_plan *plan;
-    kiln_env env;      /* the model's names */
-    char **parameters; /* in order, for the update */
-    size_t num_parameters, max_parameters;
-} builder;
-
 /* ---- what the parts may be ----------------------------------------------------------------- */
 
 static const char *listed_name(void *user, size_t index)
@@ -39,7 +31,7 @@ static kiln_status choose_part(const char *part, const char *given, const char *
     return kiln_fail_text(KILN_UNSUPPORTED, &message);
 }
 
-static kiln_status bind_parts(builder *b)
+static kiln_status bind_parts(kiln_model_builder *b)
 {
     static const char *const activations[] = {"gelu_tanh", "gelu_erf", "swiglu", NULL};
     static const char *const norms[] = {"layernorm", "rmsnorm", NULL};
@@ -114,7 +106,7 @@ static kiln_status check_shape(const kiln_model_params *p)
     return KILN_OK;
 }
 
-static kiln_status bind_numbers(builder *b)
+static kiln_status bind_numbers(kiln_model_builder *b)
 {
     const kiln_model_params *p = b->params;
     int64_t kv_heads = p->kv_heads ? p->kv_heads : p->heads;
@@ -184,7 +176,7 @@ static char *expand(const char *text, const char *prefix, kiln_env *env, kiln_st
     return expanded;
 }
 
-static kiln_status add_line(builder *b, const kiln_model_line *line, const char *prefix,
+static kiln_status add_line(kiln_model_builder *b, const kiln_model_line *line, const char *prefix,
                             kiln_env *env)
 {
     bool wanted;
@@ -207,8 +199,8 @@ static kiln_status add_line(builder *b, const kiln_model_line *line, const char 
 }
 
 /* A layer's lines under the names that its neighbours give it. */
-static kiln_status add_lines(builder *b, const kiln_model_line *lines, const char *prefix,
-                             const kiln_let *ends)
+static kiln_status add_lines(kiln_model_builder *b, const kiln_model_line *lines,
+                             const char *prefix, const kiln_let *ends)
 {
     kiln_env env;
     kiln_env_init(&env, &b->env);
@@ -225,8 +217,9 @@ static kiln_status add_lines(builder *b, const kiln_model_line *lines, const cha
 
 /* ---- tensors ----------------------------------------------------------------------------- */
 
-static kiln_status add_derived(builder *b, const char *name, const char *suffix, kiln_dtype dtype,
-                               size_t rank, const int64_t *extents, kiln_role role)
+static kiln_status add_derived(kiln_model_builder *b, const char *name, const char *suffix,
+                               kiln_dtype dtype, size_t rank, const int64_t *extents,
+                               kiln_role role)
 {
     kiln_text text = {0};
     kiln_text_addf(&text, "%s%s", name, suffix);
@@ -238,7 +231,7 @@ static kiln_status add_derived(builder *b, const char *name, const char *suffix,
     return status;
 }
 
-static kiln_status keep_name(builder *b, const char *name)
+static kiln_status keep_name(kiln_model_builder *b, const char *name)
 {
     char **parameters =
         kiln_grow(b->parameters, b->num_parameters, &b->max_parameters, sizeof *parameters);
@@ -253,7 +246,8 @@ static kiln_status keep_name(builder *b, const char *name)
 }
 
 /* A parameter, its gradient, and what the optimiser keeps of it. */
-static kiln_status add_parameter(builder *b, const char *name, size_t rank, const int64_t *extents)
+static kiln_status add_parameter(kiln_model_builder *b, const char *name, size_t rank,
+                                 const int64_t *extents)
 {
     const kiln_model_params *p = b->params;
     kiln_dtype dtype = p->dtype ? p->dtype : KILN_F32;
@@ -275,7 +269,7 @@ static kiln_status add_parameter(builder *b, const char *name, size_t rank, cons
     return status;
 }
 
-static kiln_status add_parameters(builder *b, const kiln_model_parameter *parameters,
+static kiln_status add_parameters(kiln_model_builder *b, const kiln_model_parameter *parameters,
                                   const char *prefix)
 {
     kiln_status status = KILN_OK;
@@ -306,7 +300,7 @@ static bool has_part(const char *given, const char *name)
     return given && strcmp(given, name) == 0;
 }
 
-static kiln_status add_ends(builder *b)
+static kiln_status add_ends(kiln_model_builder *b)
 {
     const kiln_model_params *p = b->params;
     kiln_dtype dtype = p->dtype ? p->dtype : KILN_F32;
@@ -348,7 +342,7 @@ typedef struct {
     char prefix[32], x[40], y[40], dx[40], dy[40];
 } layer_names;
 
-static void name_layer(const builder *b, int64_t layer, layer_names *names)
+static void name_layer(const kiln_model_builder *b, int64_t layer, layer_names *names)
 {
     long long l = layer;
     snprintf(names->prefix, sizeof names->prefix, "layer%lld.", l);
@@ -365,9 +359,9 @@ static void name_layer(const builder *b, int64_t layer, layer_names *names)
     snprintf(names->dx, sizeof names->dx, layer ? "layer%lld.dy" : "dembedded", l - 1);
 }
 
-static kiln_status add_layer(builder *b, int64_t layer, bool backward)
+static kiln_status add_layer(kiln_model_builder *b, int64_t layer, bool backward)
 {
-    layer_names names;
+    layer_names names = {.prefix = ""};
     name_layer(b, layer, &names);
     const kiln_let ends[] = {
         {"x", names.x}, {"y", names.y}, {"dx", names.dx}, {"dy", names.dy}, {0}};
@@ -379,18 +373,18 @@ static kiln_status add_layer(builder *b, int64_t layer, bool backward)
     return status;
 }
 
-static kiln_status add_outside(builder *b, const kiln_model_line *lines, kiln_phase phase,
-                               const char *x, const char *dx, const char *dy)
+static kiln_status add_outside(kiln_model_builder *b, const kiln_model_line *lines,
+                               kiln_phase phase, const char *x, const char *dx, const char *dy)
 {
     const kiln_let ends[] = {{"x", x}, {"dx", dx}, {"dy", dy}, {0}};
     kiln_status status = kiln_plan_mark(b->plan, -1, phase);
     return status == KILN_OK && b->params->layers ? add_lines(b, lines, "", ends) : status;
 }
 
-static kiln_status add_all_parameters(builder *b, int64_t layers)
+static kiln_status add_all_parameters(kiln_model_builder *b, int64_t layers)
 {
     kiln_status status = KILN_OK;
-    layer_names names;
+    layer_names names = {.prefix = ""};
     if (b->params->layers)
         status = add_parameters(b, kiln_first_parameters, "");
     for (int64_t l = 0; l < layers && status == KILN_OK; l++) {
@@ -402,9 +396,9 @@ static kiln_status add_all_parameters(builder *b, int64_t layers)
     return status;
 }
 
-static kiln_status add_passes(builder *b, int64_t layers)
+static kiln_status add_passes(kiln_model_builder *b, int64_t layers)
 {
-    layer_names last;
+    layer_names last = {.prefix = ""};
     name_layer(b, layers - 1, &last);
     kiln_status status = add_outside(b, kiln_first_forward, KILN_PHASE_FORWARD, "", "", "");
     for (int64_t l = 0; l < layers && status == KILN_OK; l++)
@@ -421,111 +415,9 @@ static kiln_status add_passes(builder *b, int64_t layers)
     return status;
 }
 
-/* ---- update ------------------------------------------------------------------------------ */
-
-static kiln_status add_text(builder *b, kiln_text *spec, kiln_text *args)
-{
-    char *spec_text = kiln_text_take(spec), *args_text = kiln_text_take(args);
-    kiln_status status = spec_text && args_text
-                             ? kiln_plan_append(b->plan, spec_text, args_text, true)
-                             : kiln_fail_memory();
-    free(spec_text);
-    free(args_text);
-    return status;
-}
-
-/* A tensor, or its part from offset on. */
-static void add_argument(kiln_text *args, const char *argument, const char *tensor,
-                         const char *suffix, bool part, int64_t offset)
-{
-    kiln_text_addf(args, "%s=%s%s", argument, tensor, suffix);
-    if (part)
-        kiln_text_addf(args, "+%lld", (long long)offset);
-    kiln_text_add(args, " ");
-}
-
-static kiln_status add_norm_part(builder *b, const char *name, int64_t n, bool part, int64_t offset,
-                                 bool first, bool last, size_t number)
-{
-    kiln_text spec = {0}, args = {0};
-    kiln_dtype grad = b->params->grad_dtype ? b->params->grad_dtype : KILN_F32;
-    kiln_text_addf(&spec, "grad_norm n=%lld dtype=%s accumulate=%d", (long long)n,
-                   kiln_dtype_name(grad), !first);
-    add_argument(&args, "g", name, ".grad", part, offset);
-    kiln_text_add(&args, "sumsq=sumsq max_norm=max_norm ");
-    if (last)
-        kiln_text_add(&args, "clip=clip");
-    else
-        kiln_text_addf(&args, "clip=clip.%zu", number);
-    return add_text(b, &spec, &args);
-}
-
-static kiln_status add_adamw_part(builder *b, const char *name, int64_t n, bool part,
-                                  int64_t offset, bool decays)
-{
-    kiln_text spec = {0}, args = {0};
-    const kiln_model_params *p = b->params;
-    bool master = p->dtype != KILN_DTYPE_DEFAULT && p->dtype != KILN_F32;
-    kiln_text_addf(&spec, "adamw n=%lld dtype=%s clip=1", (long long)n,
-                   kiln_dtype_name(p->grad_dtype ? p->grad_dtype : KILN_F32));
-    if (master)
-        kiln_text_addf(&spec, " param_out=1 out_dtype=%s", kiln_dtype_name(p->dtype));
-    add_argument(&args, "g", name, ".grad", part, offset);
-    add_argument(&args, "param", name, master ? ".master" : "", part, offset);
-    add_argument(&args, "m", name, ".m", part, offset);
-    add_argument(&args, "v", name, ".v", part, offset);
-    if (master)
-        add_argument(&args, "param_out", name, "", part, offset);
-    kiln_text_addf(&args,
-                   "clip=clip lr=lr beta1=beta1 beta2=beta2 eps=eps step=step weight_decay=%s",
-                   decays ? "weight_decay" : "0");
-    return add_text(b, &spec, &args);
-}
-
-/* One dimension counts to 2^31: a larger tensor is given in parts of equal size, but for the last.
- */
-#define LONGEST INT64_C(0x7fffffc0)
-
-static kiln_status update_parameter(builder *b, size_t index, bool adamw)
-{
-    const char *name = b->parameters[index];
-    const kiln_plan_tensor *tensor = &b->plan->tensors[kiln_plan_tensor_index(b->plan, name)];
-    int64_t elements = tensor->elements, parts = (elements + LONGEST - 1) / LONGEST;
-    int64_t each = ((elements + parts - 1) / parts + 63) / 64 * 64;
-    bool decays = tensor->rank > 1;
-    kiln_status status = KILN_OK;
-    for (int64_t i = 0; i < parts && status == KILN_OK; i++) {
-        int64_t n = parts == 1 ? elements : i + 1 < parts ? each : elements - i * each;
-        bool last = index + 1 == b->num_parameters && i + 1 == parts;
-        status = adamw ? add_adamw_part(b, name, n, parts > 1, i * each, decays)
-                       : add_norm_part(b, name, n, parts > 1, i * each, index == 0 && i == 0, last,
-                                       b->plan->num_launches);
-    }
-    return status;
-}
-
-/* The layer that a parameter's name begins with, -1 if it is none's. */
-static int64_t layer_of(const char *name)
-{
-    return strncmp(name, "layer", 5) == 0 ? strtoll(name + 5, NULL, 10) : -1;
-}
-
-static kiln_status add_update(builder *b)
-{
-    kiln_status status = KILN_OK;
-    for (int adamw = 0; adamw < 2; adamw++) {
-        for (size_t i = 0; i < b->num_parameters && status == KILN_OK; i++) {
-            status = kiln_plan_mark(b->plan, layer_of(b->parameters[i]), KILN_PHASE_UPDATE);
-            if (status == KILN_OK)
-                status = update_parameter(b, i, adamw);
-        }
-    }
-    return status;
-}
-
 /* ---- all of it --------------------------------------------------------------------------- */
 
-static kiln_status build(builder *b)
+static kiln_status build(kiln_model_builder *b)
 {
     int64_t layers = b->params->layers ? b->params->layers : 1;
     kiln_status status = check_shape(b->params);
@@ -540,7 +432,7 @@ static kiln_status build(builder *b)
     if (status == KILN_OK)
         status = add_passes(b, layers);
     if (status == KILN_OK && b->params->update)
-        status = add_update(b);
+        status = kiln_model_update(b);
     return status == KILN_OK ? kiln_plan_mark(b->plan, -1, KILN_PHASE_FORWARD) : status;
 }
 
@@ -549,7 +441,7 @@ kiln_status kiln_create_model_plan(const kiln_model_params *params, kiln_plan **
     if (!params || !plan)
         return kiln_fail(KILN_INVALID_ARGUMENT,
                          "kiln_create_model_plan: params and plan must not be NULL");
-    builder b = {.params = params};
+    kiln_model_builder b = {.params = params};
     *plan = NULL;
     kiln_status status = kiln_create_plan(&b.plan);
     kiln_env_init(&b.env, NULL);

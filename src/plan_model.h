@@ -18,8 +18,6 @@ typedef struct kiln_model_parameter {
     const char *shape; /* "hidden, q" */
 } kiln_model_parameter;
 
-#define KILN_MAX_LINES 40
-
 /* Ended by a NULL spec, name. */
 extern const kiln_let kiln_layer_names[]; /* which tensor a line takes where parts are left out */
 extern const kiln_model_parameter kiln_layer_parameters[], kiln_first_parameters[],
@@ -28,5 +26,17 @@ extern const kiln_model_line kiln_layer_forward[], kiln_layer_backward[];
 /* Before the first layer and behind the last one, in either direction. */
 extern const kiln_model_line kiln_first_forward[], kiln_last_forward[], kiln_last_backward[],
     kiln_first_backward[];
+
+/* What plan_model.c and plan_update.c share. */
+typedef struct kiln_model_builder {
+    const kiln_model_params *params;
+    kiln_plan *plan;
+    kiln_env env;      /* the model's names */
+    char **parameters; /* in order, for the update */
+    size_t num_parameters, max_parameters;
+} kiln_model_builder;
+
+/* plan_update.c: grad_norm over all gradients, adamw for all parameters. */
+kiln_status kiln_model_update(kiln_model_builder *b);
 
 #endif

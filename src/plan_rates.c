@@ -82,7 +82,7 @@ static kiln_status time_spec(kiln_context *context, cl_command_queue queue, cons
                              size_t count, double *seconds, kiln_cost *cost, int64_t *tile)
 {
     bench b = {.context = context, .queue = queue};
-    kiln_kernel_info info;
+    kiln_kernel_info info = {0};
     kiln_status status = open_bench(&b, spec);
     *seconds = 0;
     for (int round = 0; round <= ROUNDS && status == KILN_OK; round++) {

@@ -140,12 +140,12 @@
     {                                                                                              \
         "PADDED", "roundup(n,16)"                                                                  \
     }
-#define PARTS_SCRATCH .scratch = {{.name = "parts", .count = "outs*PARTS*PADDED"}}
+#define PARTS_SCRATCH .scratch = {{.name = "parts", .count = "outs*PARTS*PADDED", .when = "outs"}}
 
 #define FINISH_VECTOR                                                                              \
     {                                                                                              \
         .name = "finish", .file = "column_finish_vector.cl", .groups = "ceildiv(n,COLUMNS)",       \
-        .workgroup = "1"                                                                           \
+        .workgroup = "1", .when = "outs"                                                           \
     }
 
 /* TILE: columns of a group that sums columns; SLICES: work-items of each. */
@@ -157,7 +157,7 @@
 #define FINISH_SIMT                                                                                \
     {                                                                                              \
         .name = "finish", .file = "column_finish_simt.cl", .groups = "ceildiv(n,TILE)",            \
-        .workgroup = "WG"                                                                          \
+        .workgroup = "WG", .when = "outs"                                                          \
     }
 
 #endif

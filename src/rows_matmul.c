@@ -131,6 +131,28 @@ static const kiln_variant normed_simt = {
                SIMT_STAGE},
 };
 
+/* With sums of c's columns: in parts, a row for the rows that one work-item has of a tile. */
+static const kiln_variant summed_vector = {
+    VECTOR_TILES,
+    .lets = {VECTOR_LETS,
+             {"COLUMNS", "512"},
+             {"PARTS", "ceildiv(m,STRIP)"},
+             {"PADDED", "roundup(n,16)"}},
+    PARTS_SCRATCH,
+    .stages = {VECTOR_STAGE, FINISH_VECTOR},
+};
+
+static const kiln_variant summed_simt = {
+    SIMT_TILES,
+    .lets = {SIMT_LETS,
+             TILE_LETS,
+             {"FULL", "ceildiv(m,BM)-1"},
+             {"PARTS", "FULL*(BM/TM)+min(BM/TM,m-FULL*BM)"},
+             {"PADDED", "roundup(n,16)"}},
+    PARTS_SCRATCH,
+    .stages = {SIMT_STAGE, FINISH_SIMT},
+};
+
 /* ---- what the rows share ----------------------------------------------------------------- */
 
 #define LD_OPTION(ld, of)                                                                          \
@@ -348,5 +370,38 @@ const kiln_row kiln_matmul_rows[] = {
                TILE_SIZE_RULE},
      COUNTS,
      .variants = {&vector, &simt}},
+    {.name = "matmul_swiglu",
+     .family = "matmul",
+     .summary = "c = silu(gate) up, gate and up being the columns of a b",
+     .fused = true,
+     .dims = {"m", "n", "k"},
+     .options = {{.name = "gate",
+                  .type = KILN_OPTION_CHOICE,
+                  .choices = "split|interleaved",
+                  .about = "split: gate is columns 0..n-1 of a b, up n..2n-1; interleaved: gate "
+                           "even, up odd"},
+                 FLAG_OPTION("save_pre", "1: pre = a b is stored too, its columns as b's"),
+                 LAYOUT_OPTION,
+                 LD_OPTIONS,
+                 TILE_OPTION},
+     .lets = {BY_LAYOUT, {"pair", "2"}, STORED},
+     .tensors = {A(""), B(""), C("", NULL)},
+     .epilogue = {{.op = "swiglu_pair"}, {.op = "store"}},
+     PRODUCT},
+    {.name = "matmul_gelu_backward",
+     .family = "matmul",
+     .summary = "c = (a b) gelu'(x); dbias = sum over rows of c",
+     .fused = true,
+     .dims = {"m", "n", "k"},
+     .options = {APPROX_OPTION,
+                 FLAG_OPTION("dbias", "1: the sums of c's columns, unrounded, are stored too"),
+                 OUT_DTYPE_OPTION("dbias"), LAYOUT_OPTION, LD_OPTIONS, TILE_OPTION},
+     .lets = {FUSED_LETS, {"c_dtype", "dtype"}, {"accumulate", "0"}, GRADS("dbias", "dbias")},
+     .tensors =
+         {A(""), B(""), C("", NULL), {"dbias", KILN_OUT, "n", .dtype = OUT_DTYPE, .when = "dbias"}},
+     .epilogue = {{.op = "gelu_backward"}, {"column_sums", "dbias"}, {.op = "store"}},
+     .rules = {LD_RULES, TILE_SIZE_RULE},
+     COUNTS,
+     .variants = {&summed_vector, &summed_simt}},
 };
 const size_t kiln_num_matmul_rows = sizeof kiln_matmul_rows / sizeof *kiln_matmul_rows;

@@ -160,6 +160,11 @@ static const kiln_variant bias_backward_simt = {
         "scale", "scale ? scale : 1"                                                               \
     }
 
+#define SUM                                                                                        \
+    {                                                                                              \
+        "sum", KILN_OUT, "m, n", .dtype = "dtype", .may_be = "x residual"                          \
+    }
+
 /* ---- rows -------------------------------------------------------------------------------- */
 
 const kiln_row kiln_norm_rows[] = {
@@ -207,6 +212,25 @@ const kiln_row kiln_norm_rows[] = {
                  TENSOR_F32("rstd", KILN_OUT, "m")},
      .flops = "(7+beta)*m*n",
      .variants = {&norm_vector, &norm_simt}},
+    {.name = "residual_layernorm",
+     .family = "norm",
+     .summary = "sum = x + residual; y = layernorm(sum), of the unrounded sum",
+     .fused = true,
+     .dims = {"m", "n"},
+     .options = {EPS_OPTION, BETA_OPTION},
+     .rules = {EPS_RULE},
+     .lets = {CENTRED, {"ldc", "n"}},
+     .tensors = {TENSOR("x", KILN_IN, "m, n"),
+                 TENSOR("gamma", KILN_IN, "n"),
+                 {"beta", KILN_IN, "n", .dtype = "dtype", .when = "beta"},
+                 SUM,
+                 TENSOR("y", KILN_OUT, "m, n"),
+                 TENSOR_F32("mean", KILN_OUT, "m"),
+                 TENSOR_F32("rstd", KILN_OUT, "m")},
+     .prologue = {{.op = "residual"}},
+     .prologue_count = "m*n",
+     .flops = "(7+beta)*m*n",
+     .variants = {&norm_vector, &norm_simt}},
     {.name = "layernorm_backward",
      .family = "norm",
      .summary = "dx = rstd (g - mean(g) - xhat mean(g xhat)), g = dy gamma; dgamma, dbeta",
@@ -228,6 +252,20 @@ const kiln_row kiln_norm_rows[] = {
      .lets = {NOT_CENTRED},
      .tensors = {TENSOR("x", KILN_IN, "m, n"), TENSOR("gamma", KILN_IN, "n"),
                  TENSOR("y", KILN_OUT, "m, n"), TENSOR_F32("rstd", KILN_OUT, "m")},
+     .flops = "(4+unit_offset)*m*n",
+     .variants = {&norm_vector, &norm_simt}},
+    {.name = "residual_rmsnorm",
+     .family = "norm",
+     .summary = "sum = x + residual; y = rmsnorm(sum), of the unrounded sum",
+     .fused = true,
+     .dims = {"m", "n"},
+     .options = {EPS_OPTION, UNIT_OFFSET_OPTION},
+     .rules = {EPS_RULE},
+     .lets = {NOT_CENTRED, {"ldc", "n"}},
+     .tensors = {TENSOR("x", KILN_IN, "m, n"), TENSOR("gamma", KILN_IN, "n"), SUM,
+                 TENSOR("y", KILN_OUT, "m, n"), TENSOR_F32("rstd", KILN_OUT, "m")},
+     .prologue = {{.op = "residual"}},
+     .prologue_count = "m*n",
      .flops = "(4+unit_offset)*m*n",
      .variants = {&norm_vector, &norm_simt}},
     {.name = "rmsnorm_backward",

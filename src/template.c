@@ -217,6 +217,15 @@ static kiln_status blank_line(expansion *x)
     return KILN_OK;
 }
 
+/* substitute, for what stands in this line of the template. */
+static kiln_status substitute_at(const place *at, size_t line, const char *text, kiln_env *env,
+                                 kiln_text *out)
+{
+    char where[256];
+    snprintf(where, sizeof where, "%s:%zu", at->src->name, line + 1);
+    return substitute(text, env, where, true, out);
+}
+
 static kiln_status plain_line(const place *at, size_t line, kiln_env *env)
 {
     expansion *x = at->x;
@@ -229,9 +238,7 @@ static kiln_status plain_line(const place *at, size_t line, kiln_env *env)
     kiln_text_add(x->out, at->indent);
     /* A value may bring line ends of its own (a signature): then the next line needs a mark. */
     size_t start = x->out->length;
-    char where[256];
-    snprintf(where, sizeof where, "%s:%zu", at->src->name, line + 1);
-    kiln_status status = substitute(text, env, where, true, x->out);
+    kiln_status status = substitute_at(at, line, text, env, x->out);
     if (status == KILN_OK && x->out->length > start &&
         memchr(x->out->data + start, '\n', x->out->length - start))
         x->next_file = NULL;
@@ -350,8 +357,6 @@ static const char *next_argument(const char *text)
 static kiln_status bind_arguments(const place *at, size_t line, const char *rest, kiln_env *env,
                                   kiln_env *scope)
 {
-    char where[256];
-    snprintf(where, sizeof where, "%s:%zu", at->src->name, line + 1);
     while (*(rest += strspn(rest, " \t"))) {
         size_t length = strcspn(rest, "=");
         if (rest[length] != '=' || length == 0 || strcspn(rest, " \t") < length)
@@ -361,7 +366,7 @@ static kiln_status bind_arguments(const place *at, size_t line, const char *rest
         char *raw = kiln_strndup(value, (size_t)(end - value));
         kiln_text text = {0};
         kiln_status status =
-            name && raw ? substitute(raw, env, where, true, &text) : kiln_fail_memory();
+            name && raw ? substitute_at(at, line, raw, env, &text) : kiln_fail_memory();
         if (status == KILN_OK)
             status = kiln_env_string(scope, name, text.data ? text.data : "");
         kiln_text_free(&text);
@@ -439,9 +444,7 @@ static kiln_status expand_line(const place *at, size_t *line, size_t to, kiln_en
         return bind_let(at, *line, rest, env);
     if ((rest = directive(text, "include"))) {
         kiln_text name = {0};
-        char where[256];
-        snprintf(where, sizeof where, "%s:%zu", at->src->name, *line + 1);
-        kiln_status status = substitute(rest, env, where, true, &name);
+        kiln_status status = substitute_at(at, *line, rest, env, &name);
         if (status == KILN_OK)
             status = expand_file(at, *line, name.data ? name.data : "", at->indent, env);
         kiln_text_free(&name);

@@ -96,6 +96,31 @@ static const kiln_field matmul_bias_residual[] = {
     MNK(T), DTYPE(T, dtype), LAYOUT(T, layout), LDS(T), INT(T, tile_size), CHOICE(T), END};
 #undef T
 
+#define T kiln_matmul_swiglu_params
+static const kiln_field matmul_swiglu[] = {MNK(T),
+                                           DTYPE(T, dtype),
+                                           GATE(T, gate),
+                                           INT(T, save_pre),
+                                           LAYOUT(T, layout),
+                                           LDS(T),
+                                           INT(T, tile_size),
+                                           CHOICE(T),
+                                           END};
+#undef T
+
+#define T kiln_matmul_gelu_backward_params
+static const kiln_field matmul_gelu_backward[] = {MNK(T),
+                                                  DTYPE(T, dtype),
+                                                  APPROX(T, approx),
+                                                  INT(T, dbias),
+                                                  DTYPE(T, out_dtype),
+                                                  LAYOUT(T, layout),
+                                                  LDS(T),
+                                                  INT(T, tile_size),
+                                                  CHOICE(T),
+                                                  END};
+#undef T
+
 #define T kiln_gelu_matmul_params
 static const kiln_field gelu_matmul[] = {
     MNK(T), DTYPE(T, dtype),   APPROX(T, approx), INT(T, bias), LAYOUT(T, layout),
@@ -230,6 +255,16 @@ static const kiln_field cross_entropy[] = {DIM(T, tokens),  DIM(T, vocab),
                                            CHOICE(T),       END};
 #undef T
 
+#define T kiln_flash_attention_params
+static const kiln_field flash_attention[] = {DIM(T, batch),    DIM(T, seq_q),
+                                             DIM(T, seq_k),    DIM(T, heads),
+                                             DIM(T, kv_heads), DIM(T, head_dim),
+                                             DTYPE(T, dtype),  INT(T, causal),
+                                             REAL(T, scale),   INT(T, window),
+                                             REAL(T, softcap), INT(T, alibi),
+                                             CHOICE(T),        END};
+#undef T
+
 /* Each kernel once: its place in the table, and its creator. */
 #define KERNELS(X)                                                                                 \
     X(matmul, kiln_matmul_params, matmul)                                                          \
@@ -242,6 +277,8 @@ static const kiln_field cross_entropy[] = {DIM(T, tokens),  DIM(T, vocab),
     X(layernorm_matmul, kiln_layernorm_matmul_params, layernorm_matmul)                            \
     X(rmsnorm_matmul, kiln_rmsnorm_matmul_params, rmsnorm_matmul)                                  \
     X(qkv_projection, kiln_qkv_projection_params, qkv_projection)                                  \
+    X(matmul_swiglu, kiln_matmul_swiglu_params, matmul_swiglu)                                     \
+    X(matmul_gelu_backward, kiln_matmul_gelu_backward_params, matmul_gelu_backward)                \
     X(bias_add, kiln_elementwise_params, elementwise)                                              \
     X(residual_add, kiln_elementwise_params, elementwise)                                          \
     X(gelu, kiln_gelu_params, gelu)                                                                \
@@ -259,10 +296,14 @@ static const kiln_field cross_entropy[] = {DIM(T, tokens),  DIM(T, vocab),
     X(softmax, kiln_softmax_params, softmax)                                                       \
     X(softmax_backward, kiln_softmax_backward_params, softmax_backward)                            \
     X(layernorm, kiln_layernorm_params, layernorm)                                                 \
+    X(residual_layernorm, kiln_layernorm_params, layernorm)                                        \
     X(layernorm_backward, kiln_layernorm_backward_params, layernorm_backward)                      \
     X(rmsnorm, kiln_rmsnorm_params, rmsnorm)                                                       \
+    X(residual_rmsnorm, kiln_rmsnorm_params, rmsnorm)                                              \
     X(rmsnorm_backward, kiln_rmsnorm_backward_params, rmsnorm_backward)                            \
-    X(cross_entropy, kiln_cross_entropy_params, cross_entropy)
+    X(cross_entropy, kiln_cross_entropy_params, cross_entropy)                                     \
+    X(flash_attention, kiln_flash_attention_params, flash_attention)                               \
+    X(flash_attention_backward, kiln_flash_attention_params, flash_attention)
 
 #define ROW(name, params, fields) {#name, fields},
 static const kiln_typed kernels[] = {KERNELS(ROW)};

@@ -20,6 +20,11 @@ static const fusion rows[] = {
      {"bias=1", "beta=0 save_stats=1", "bias=1 gelu=1 approx=tanh save_stats=1 eps=0.01",
       "gelu=1 approx=none"}},
     {"rmsnorm_matmul m=? n=? k=?", {"bias=1", "unit_offset=1 save_stats=1", "eps=0.1"}},
+    {"matmul_swiglu m=? n=? k=?",
+     {"gate=split", "gate=interleaved", "gate=split save_pre=1", "gate=interleaved save_pre=1"}},
+    {"matmul_gelu_backward m=? n=? k=?",
+     {"approx=tanh dbias=1", "approx=none", "approx=none dbias=1 out_dtype=f32",
+      "approx=tanh dbias=1 out_dtype=bf16"}},
 };
 static const char *const shapes[] = {"m=1 n=1 k=2",    "m=3 n=129 k=17",  "m=33 n=31 k=3",
                                      "m=64 n=65 k=63", "m=257 n=16 k=32", "m=15 n=127 k=65",
@@ -93,7 +98,7 @@ START_TEST(test_row_lengths)
     if (test_quick() && _i % 4 != 0)
         return;
     int row = _i / 2;
-    sweep(test_format("%s %s lda=601 ldb=610 ldc=131 layout=%s dtype=%s %s", rows[row].spec,
+    sweep(test_format("%s %s lda=601 ldb=620 ldc=131 layout=%s dtype=%s %s", rows[row].spec,
                       rows[row].options[0], _i % 2 ? "nt" : "nn", dtypes[_i % 3],
                       variant(2 + _i % 2)),
           60 + _i);
@@ -107,6 +112,11 @@ START_TEST(test_literal)
         "layernorm_matmul m=17 n=130 k=33 layout=nt dtype=f32",
         "gelu_matmul m=33 n=33 k=33 approx=none layout=nt dtype=f32",
         "qkv_projection m=19 k=70 heads=3 kv_heads=2 head_dim=20 dtype=f32",
+        "matmul_swiglu m=? n=100 k=64 gate=interleaved save_pre=1 dtype=bf16",
+        "matmul_swiglu m=65 n=70 k=80 gate=split layout=nt dtype=f32",
+        "matmul_gelu_backward m=1000 n=40 k=33 approx=tanh dbias=1 dtype=f32",
+        "residual_layernorm m=9 n=640 dtype=f16",
+        "residual_rmsnorm m=9 n=100 dtype=bf16",
     };
     if (test_quick() && _i != 1)
         return;
@@ -114,6 +124,29 @@ START_TEST(test_literal)
         test_run(&(test_case){.spec = test_format("%s %s", specs[_i], variant(v + _i % 2 * 2)),
                               .args = strstr(specs[_i], "m=?") ? "m=21" : "",
                               .misalign = 1});
+}
+END_TEST
+
+/* A sum in front of a norm, alone and in place of either of its terms. */
+START_TEST(test_residual_norms)
+{
+    static const char *const norms[] = {"residual_layernorm", "residual_layernorm beta=0",
+                                        "residual_rmsnorm", "residual_rmsnorm unit_offset=1"};
+    static const char *const sizes[] = {"m=1 n=1", "m=5 n=17", "m=3 n=300", "m=7 n=1024",
+                                        "m=2 n=20011"};
+    static const char *const places[] = {NULL, "sum=x", "sum=residual"};
+    if (test_quick() && _i % 5 != 0)
+        return;
+    const char *spec = test_format("%s m=? n=? dtype=%s variant=%s", norms[_i / 6],
+                                   dtypes[_i / 2 % 3], _i % 2 ? "simt" : "vector");
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        test_run(&(test_case){.spec = spec,
+                              .args = sizes[s],
+                              .in_place = places[(s + (size_t)_i) % 3],
+                              .seed = s * 31 + (size_t)_i,
+                              .misalign = -1,
+                              .bare = s % 4 == 2,
+                              .out_of_order = s % 3 == 1});
 }
 END_TEST
 
@@ -170,6 +203,9 @@ START_TEST(test_refusals)
         {"layernorm_matmul m=1 n=1 k=1 eps=0", "eps=0: must be positive"},
         {"gelu_matmul m=1 n=1 k=1", "approx must be named: one of none|tanh"},
         {"gelu_matmul m=1 n=1 k=1 approx=tanh accumulate=1", "has no parameter `accumulate'"},
+        {"matmul_swiglu m=1 n=1 k=1", "gate must be named: one of split|interleaved"},
+        {"matmul_swiglu m=1 n=4 k=1 gate=split ldb=7",
+         "ldb=7: must be at least the row length of b, 8"},
         {"qkv_projection m=1 k=1 heads=? kv_heads=1 head_dim=1", "heads=?: must be given"},
         {"qkv_projection m=1 k=1 heads=1 kv_heads=1 head_dim=2 ldb=5",
          "ldb=5: must be at least the row length of w, 6"},
@@ -195,7 +231,8 @@ int main(void)
     tcase_add_loop_test(tests, test_rows, 0, 24 * (int)COUNT(rows));
     tcase_add_loop_test(tests, test_qkv, 0, 6 * (int)COUNT(heads));
     tcase_add_loop_test(tests, test_row_lengths, 0, 2 * (int)COUNT(rows));
-    tcase_add_loop_test(tests, test_literal, 0, 4);
+    tcase_add_loop_test(tests, test_literal, 0, 9);
+    tcase_add_loop_test(tests, test_residual_norms, 0, 24);
     suite_add_tcase(suite, tests);
     int failed = test_main(suite);
     test_close();

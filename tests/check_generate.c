@@ -289,6 +289,66 @@ START_TEST(test_sizes_asked_for)
 }
 END_TEST
 
+/* Bytes of the local arrays that a program declares. */
+static size_t local_bytes(const char *source)
+{
+    size_t bytes = 0;
+    for (const char *at = source; (at = strstr(at, "__local ")); at++) {
+        char type[16];
+        int length = 0;
+        ck_assert_int_eq(sscanf(at, "__local %15[a-z0-9] %n", type, &length), 1);
+        const char *rest = at + length;
+        if (strcmp(type, "const") == 0 || *rest == '*')
+            continue;
+        bool known = strcmp(type, "float") == 0 || strcmp(type, "int") == 0;
+        ck_assert_msg(known, "a local array of what size: %.60s", at);
+        for (; *rest != ';'; rest++) {
+            char name[32];
+            size_t count;
+            int taken = 0;
+            ck_assert_msg(sscanf(rest, " %31[A-Za-z0-9_][%zu]%n", name, &count, &taken) == 2 &&
+                              taken > 0 && strchr(",;", rest[taken]),
+                          "no local array: %.60s", at);
+            bytes += 4 * count;
+            rest += taken;
+            if (*rest == ';')
+                break;
+        }
+    }
+    return bytes;
+}
+
+/* Every head_dim has a place in 32 KiB of local memory, the least that OpenCL devices have. */
+START_TEST(test_attention_fits)
+{
+    static const char *const kernels[] = {"flash_attention", "flash_attention_backward"};
+    static const char *const sizes[] = {"batch=? seq_q=? seq_k=?", "batch=2 seq_q=4096 seq_k=4096",
+                                        "batch=1 seq_q=1 seq_k=1"};
+    static const char *const limits[] = {"gpu,local_mem=32768",
+                                         "gpu,local_mem=32768,max_workgroup=64",
+                                         "gpu,local_mem=32768,max_workgroup=1024"};
+    int head_dim = 8 * (_i + 1);
+    for (size_t i = 0; i < COUNT(kernels) * COUNT(dtypes) * COUNT(limits); i++) {
+        char spec[200];
+        kiln_generated generated;
+        const char *limit = limits[i / 6];
+        snprintf(spec, sizeof spec, "%s %s heads=8 kv_heads=2 head_dim=%d dtype=%s %s",
+                 kernels[i % 2], sizes[(i + (size_t)_i) % 3], head_dim, dtypes[i / 2 % 3],
+                 i % 4 ? "causal=1" : "alibi=1 softcap=30");
+        ck_assert_msg(generate(spec, limit, &generated) == KILN_OK, "%s on %s: %s", spec, limit,
+                      kiln_last_error());
+        for (size_t s = 0; s < generated.num_stages; s++) {
+            size_t bytes = local_bytes(generated.stages[s].source);
+            ck_assert_msg(bytes <= 32768, "%s on %s: stage %zu has %zu bytes of local memory", spec,
+                          limit, s, bytes);
+            check_text(spec, generated.stages[s].source);
+        }
+        ck_assert_str_eq(generated.chosen.variant->name, "simt");
+        kiln_generated_free(&generated);
+    }
+}
+END_TEST
+
 /* A group or tile that was asked for is the one that is made. */
 START_TEST(test_sizes_are_honoured)
 {
@@ -393,7 +453,17 @@ static const struct {
     {"rope_vector_bf16.cl",
      "rope tokens=? heads=4 head_dim=24 rotary_dim=8 theta=16 style=gptj dtype=bf16", "cpu"},
     {"embedding_backward_simt_f16.cl",
-     "embedding_backward tokens=? vocab=50000 n=1024 dtype=f16 out_dtype=f32", "gpu"}};
+     "embedding_backward tokens=? vocab=50000 n=1024 dtype=f16 out_dtype=f32", "gpu"},
+    {"transpose_vector_bf16.cl", "transpose batch=? m=? n=? dtype=bf16", "cpu"},
+    {"cross_entropy_simt_bf16.cl",
+     "cross_entropy tokens=? vocab=? dtype=bf16 label_smoothing=0.125 dlogits=1 bad=1", "gpu"},
+    {"dropout_simt_f16.cl", "dropout m=? n=? dtype=f16", "gpu"},
+    {"adamw_vector_bf16.cl", "adamw n=? dtype=bf16 clip=1 param_out=1",
+     "cpu,simd_width=16,compute_units=4"},
+    {"flash_attention_simt_f16.cl",
+     "flash_attention batch=? seq_q=? seq_k=? heads=32 kv_heads=8 head_dim=64 dtype=f16 causal=1 "
+     "alibi=1",
+     "gpu"}};
 
 static char *read_all(const char *path)
 {
@@ -513,6 +583,7 @@ int main(void)
     tcase_set_timeout(tests, 600);
     tcase_add_loop_test(tests, test_never_refused, 0, rows);
     tcase_add_loop_test(tests, test_sizes_asked_for, 0, rows);
+    tcase_add_loop_test(tests, test_attention_fits, 0, 64);
     tcase_add_test(tests, test_sizes_are_honoured);
     tcase_add_test(tests, test_every_group);
     tcase_add_test(tests, test_emit);

@@ -531,7 +531,9 @@ static void fill(kiln_prepared_plan *prepared, const char *name, float *values, 
 
 START_TEST(test_run_small)
 {
-    cl_command_queue queue = _i ? test_queue_out_of_order : test_queue;
+    /* The third time the steps are on different queues, and wait for each other nevertheless. */
+    cl_command_queue queues[] = {_i == 1 ? test_queue_out_of_order : test_queue,
+                                 _i == 0 ? test_queue : test_queue_out_of_order};
     kiln_plan *plan = run_plan();
     kiln_prepared_plan *prepared;
     static float x[128], w[384], bias[24], g[384], m[384], y[192], rows[120];
@@ -547,9 +549,14 @@ START_TEST(test_run_small)
     test_ok(kiln_write_tensor(prepared, test_queue, "ids", ids, sizeof ids));
     for (int step = 1; step <= 2; step++) {
         const kiln_arg scalars[] = {kiln_scalar("step", step), kiln_scalar("rate", 0.125)};
-        cl_event done;
-        test_ok(kiln_run_plan(prepared, queue, scalars, 2, 0, NULL, &done));
+        cl_event done, gate = clCreateUserEvent(kiln_context_cl(test_context), NULL);
+        cl_int state;
+        test_ok(kiln_run_plan(prepared, queues[step - 1], scalars, 2, 1, &gate, &done));
+        clGetEventInfo(done, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+        ck_assert_int_gt(state, CL_COMPLETE);
+        clSetUserEventStatus(gate, CL_COMPLETE);
         ck_assert_int_eq(clWaitForEvents(1, &done), CL_SUCCESS);
+        clReleaseEvent(gate);
         clReleaseEvent(done);
         test_ok(kiln_read_tensor(prepared, test_queue, "y", y, sizeof y));
         test_ok(kiln_read_tensor(prepared, test_queue, "rows", rows, sizeof rows));
@@ -648,7 +655,7 @@ static Suite *suite(void)
     tcase_add_test(tcase, test_decision);
     tcase_add_test(tcase, test_counts);
     tcase_add_test(tcase, test_large_model);
-    tcase_add_loop_test(tcase, test_run_small, 0, 2);
+    tcase_add_loop_test(tcase, test_run_small, 0, 3);
     tcase_add_test(tcase, test_run_refusals);
     tcase_add_test(tcase, test_rates);
     suite_add_tcase(s, tcase);

@@ -202,6 +202,35 @@ for model in gpt-neox-20b gpt-30b gpt3-175b bloom-176b llama-30b llama-65b qwen2
     plan 0 --model $model --rates $rates --layers 1 --fusions none,all
 done
 
+# What a config.json says of a layer's norms and of the head. kernels NAME: launches of it.
+kernels() {
+    awk -v name="$1" '
+        index($0, "\"name\": \"" name "\"") { found = 1 }
+        found && /"launches": / { sub(/,$/, ""); print $2; exit }' out
+}
+config() {
+    cat >config.json <<CONFIG
+{"model_type": "$1", "hidden_size": 256, "num_attention_heads": 4, "num_hidden_layers": 2,
+ "layer_norm_epsilon": 1e-5, "vocab_size": 100, "activation_function": "gelu"$2}
+CONFIG
+    plan 0 --config config.json --rates $rates --layers 1 --fusions none --json
+}
+config gpt2
+holds "$(kernels layernorm) == 3 && $(kernels residual_add) == 5"
+tied=$(number none peak_bytes)
+config gpt2 ', "tie_word_embeddings": false'
+holds "$(number none peak_bytes) > $tied"
+config gptj
+holds "$(kernels layernorm) == 2"
+config falcon ', "parallel_attn": true'
+holds "$(kernels layernorm) == 2"
+config falcon ', "new_decoder_architecture": true'
+holds "$(kernels layernorm) == 3"
+config falcon ', "new_decoder_architecture": true, "num_ln_in_parallel_attn": 1'
+holds "$(kernels layernorm) == 2"
+config falcon ', "parallel_attn": false'
+holds "$(kernels layernorm) == 3"
+
 # ---- refused -------------------------------------------------------------------------------------
 
 refused 1 'opt-30b: .*: relu$' --model opt-30b --rates $rates

@@ -399,9 +399,12 @@ static void check_tensor(const kiln_row *row, const kiln_tensor *tensor, kiln_en
     for (size_t t = 0; t < KILN_MAX_TENSORS && row->tensors[t].name; t++)
         if (row->tensors[t].intent & KILN_IN)
             kiln_text_addf(&inputs, "%s ", row->tensors[t].name);
-    for (size_t u = 0; u < KILN_MAX_OPS && row->epilogue[u].op; u++)
-        for (size_t t = 0; t < 2 && kiln_op_find(row->epilogue[u].op)->tensors[t].name; t++)
-            kiln_text_addf(&inputs, "%s ", kiln_op_find(row->epilogue[u].op)->tensors[t].name);
+    for (size_t u = 0; u < 2 * KILN_MAX_OPS; u++) {
+        const kiln_op_use *uses = u < KILN_MAX_OPS ? row->prologue : row->epilogue;
+        const char *op = uses[u % KILN_MAX_OPS].op;
+        for (size_t t = 0; op && t < 2 && kiln_op_find(op)->tensors[t].name; t++)
+            kiln_text_addf(&inputs, "%s ", kiln_op_find(op)->tensors[t].name);
+    }
     for (const char *at = tensor->may_be; at && *at;) {
         char word[40];
         size_t length = strcspn(at, " ");

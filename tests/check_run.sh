@@ -142,6 +142,22 @@ same() {
     elements wanted.npy "$2" | diff - got.txt | head -n 10 >&2
 }
 
+# near FILE SHAPE: f32, each within 1e-6 of its number on standard input, relatively.
+near() {
+    cat >wanted.txt
+    checks=$((checks + 2))
+    header '<f4' "$2" >wanted.npy
+    head -c 128 "$1" | cmp -s - wanted.npy || fail "$1 has another header"
+    elements "$1" f32 >got.txt
+    paste got.txt wanted.txt | awk '
+        NF != 2 || $1 - $2 > 1e-6 * ($2 < 0 ? -$2 : $2) || $2 - $1 > 1e-6 * ($2 < 0 ? -$2 : $2) {
+            print "element " NR - 1 ": " $0
+            bad = 1
+        }
+        END { exit bad || NR == 0 }' >differ.txt && return
+    fail "$1 is not as expected: $(head -n 5 differ.txt)"
+}
+
 # Small whole numbers, rows of $2 from $3 columns; what is behind is $4.
 matrix() {
     awk -v rows="$1" -v columns="$2" -v width="${3-$2}" -v padding="${4-nan}" -v seed="${5-1}" '
@@ -380,6 +396,77 @@ run 0 'adamw n=?' g=flat.npy param=flat.npy m=flat.npy v=flat.npy lr=0 beta1=0.5
 echo 1 2 3 4 5 6 | same learnt/param.npy f32 '(6,)'
 echo 1 2 3 4 5 6 | same learnt/m.npy f32 '(6,)'
 echo 1 3 6 10 15 21 | same learnt/v.npy f32 '(6,)'
+
+# philox LO HI SEED_LO SEED_HI: the four words of Philox4x32-10, one a line. Products of 32 bits by
+# 32, in two parts: shells count with a sign.
+philox() {
+    c0=$1 c1=$2 c2=0 c3=0 k0=$3 k1=$4
+    mask=$((0xffffffff))
+    for round in 0 1 2 3 4 5 6 7 8 9; do
+        test $round = 0 || k0=$((k0 + 0x9e3779b9 & mask)) k1=$((k1 + 0xbb67ae85 & mask))
+        high=$((c0 * 0xd251)) low=$((c0 * 0x1f53))
+        hi0=$((high + (low >> 16) >> 16)) lo0=$(((high << 16) + low & mask))
+        high=$((c2 * 0xcd9e)) low=$((c2 * 0x8d57))
+        hi1=$((high + (low >> 16) >> 16)) lo1=$(((high << 16) + low & mask))
+        c0=$((hi1 ^ c1 ^ k0)) c1=$lo1 c2=$((hi0 ^ c3 ^ k1)) c3=$lo0
+    done
+    printf '%d\n' "$c0" "$c1" "$c2" "$c3"
+}
+# The generator's authors' own known answer.
+last='philox' checks=$((checks + 1))
+test "$(philox 0 0 0 0 | tr '\n' ' ')" = '1713891541 3781805453 3159862348 2600524760 ' ||
+    fail 'this script has another generator'
+
+# Dropout by the equation: p, its share of 2^32, what a kept element is multiplied by; the seed, its
+# halves; the offset, the counter it begins with, and the word there. 35 elements: past 2^64 in one
+# case, and in one into the counter's upper half.
+matrix 5 7 7 0 4 >dropped_x
+npy dropped.npy f32 '(5, 7)' <dropped_x
+while read -r p least times seed seed_lo seed_hi offset lo hi word; do
+    seen=0
+    : >words
+    while test $seen -lt $((word + 35)); do
+        philox "$lo" "$hi" "$seed_lo" "$seed_hi" >>words
+        seen=$((seen + 4)) lo=$((lo + 1))
+        test $lo -le $mask || lo=0 hi=$((hi + 1 & 0x3fffffff))
+    done
+    tail -n +$((word + 1)) words | paste -d ' ' - dropped_x |
+        awk -v least="$least" -v times="$times" 'NF == 2 { print($1 >= least ? $2 * times : 0) }' \
+            >dropped_y
+    run 0 'dropout m=? n=?' x=dropped.npy p="$p" seed="$seed" offset="$offset" \
+        --out drop
+    same drop/y.npy f32 '(5, 7)' <dropped_y
+done <<'CASES'
+0.5 2147483648 2 0 0 0 0 0 0 0
+0.75 3221225472 4 81985529216486895 2309737967 19088743 6 1 0 2
+0.5 2147483648 2 18446744073709551615 4294967295 4294967295 -1 4294967295 1073741823 3
+0.5 2147483648 2 7 7 0 17179869182 4294967295 0 2
+CASES
+
+# AdamW by the equation.
+awk 'BEGIN { for (i = 0; i < 37; i++) print (i * 7 % 13 - 6) / 8 }' >adam_g
+awk 'BEGIN { for (i = 0; i < 37; i++) print (i * 5 % 17 - 8) / 4 }' >adam_param
+awk 'BEGIN { for (i = 0; i < 37; i++) print (i * 3 % 11 - 5) / 16 }' >adam_m
+awk 'BEGIN { for (i = 0; i < 37; i++) print (i * 9 % 7 + 1) / 64 }' >adam_v
+for name in g param m v; do npy adam_$name.npy f32 '(37,)' <adam_$name; done
+echo 0.5 | npy half.npy f32 '(1,)'
+for step in 1 3 1000; do
+    run 0 'adamw n=? clip=1 param_out=1' g=adam_g.npy param=adam_param.npy m=adam_m.npy \
+        v=adam_v.npy clip=half.npy lr=0.125 beta1=0.9 beta2=0.99 eps=1e-3 weight_decay=0.25 \
+        step=$step --out adam
+    quiet
+    paste adam_g adam_param adam_m adam_v | awk -v step=$step '{
+        g = $1 * 0.5
+        m = 0.9 * $3 + (1 - 0.9) * g
+        v = 0.99 * $4 + (1 - 0.99) * g * g
+        param = $2 - 0.125 * (m / (1 - 0.9 ^ step) / (sqrt(v / (1 - 0.99 ^ step)) + 1e-3) + 0.25 * $2)
+        printf "%.17g %.17g %.17g\n", param, m, v
+    }' >adam_new
+    cut -d ' ' -f 1 adam_new | near adam/param.npy '(37,)'
+    cut -d ' ' -f 1 adam_new | near adam/param_out.npy '(37,)'
+    cut -d ' ' -f 2 adam_new | near adam/m.npy '(37,)'
+    cut -d ' ' -f 3 adam_new | near adam/v.npy '(37,)'
+done
 
 # NaN and infinity are counted, and the rest is summarised.
 echo nan 2 3 4 5 6 | npy nan.npy f32 '(2, 3)'

@@ -47,6 +47,8 @@ static kiln_field_type expected_type(const kiln_option *option)
         return KILN_FIELD_DTYPE;
     if (strcmp(option->name, "approx") == 0)
         return KILN_FIELD_APPROX;
+    if (strcmp(option->name, "gate") == 0)
+        return KILN_FIELD_GATE;
     if (strcmp(option->name, "layout") == 0)
         return option->fallback ? KILN_FIELD_LAYOUT : KILN_FIELD_GATE;
     if (strcmp(option->name, "style") == 0)
@@ -161,6 +163,9 @@ START_TEST(test_specs)
     kiln_layernorm_matmul_params normed = {
         .m = 1, .n = 2, .k = 3, .beta = KILN_OFF, .gelu = 1, .approx = KILN_APPROX_NONE};
     gives("layernorm_matmul", &normed, "layernorm_matmul m=1 n=2 k=3 beta=0 gelu=1 approx=none");
+    kiln_matmul_swiglu_params gated = {
+        .m = 1, .n = 2, .k = 3, .gate = KILN_GATE_SPLIT, .layout = KILN_LAYOUT_NT};
+    gives("matmul_swiglu", &gated, "matmul_swiglu m=1 n=2 k=3 gate=split layout=nt");
     kiln_qkv_projection_params qkv = {
         .m = 1, .k = 2, .heads = 3, .kv_heads = 4, .head_dim = 5, .ldb = 60};
     gives("qkv_projection", &qkv, "qkv_projection m=1 k=2 heads=3 kv_heads=4 head_dim=5 ldb=60");
@@ -168,6 +173,25 @@ START_TEST(test_specs)
     gives("layernorm", &layernorm, "layernorm m=3 n=4 eps=1e-06 beta=0");
     layernorm.beta = KILN_ON;
     gives("layernorm", &layernorm, "layernorm m=3 n=4 eps=1e-06 beta=1");
+    kiln_flash_attention_params attention = {.batch = KILN_LAUNCH_TIME,
+                                             .seq_q = KILN_LAUNCH_TIME,
+                                             .seq_k = 77,
+                                             .heads = 6,
+                                             .kv_heads = 2,
+                                             .head_dim = 80,
+                                             .dtype = KILN_F16,
+                                             .causal = 1,
+                                             .scale = 0.25,
+                                             .window = 9,
+                                             .softcap = 50,
+                                             .alibi = 1};
+    gives("flash_attention", &attention,
+          "flash_attention batch=? seq_q=? seq_k=77 heads=6 kv_heads=2 head_dim=80 dtype=f16 "
+          "causal=1 scale=0.25 window=9 softcap=50 alibi=1");
+    attention = (kiln_flash_attention_params){
+        .batch = 1, .seq_q = 2, .seq_k = 3, .heads = 4, .kv_heads = 4, .head_dim = 64};
+    gives("flash_attention_backward", &attention,
+          "flash_attention_backward batch=1 seq_q=2 seq_k=3 heads=4 kv_heads=4 head_dim=64");
     /* What is wrong but can be written is for the spec's own rules. */
     matmul = (kiln_matmul_params){.m = 0, .n = -2, .k = INT64_MIN, .lda = -7};
     gives("matmul", &matmul, "matmul m=0 n=-2 k=-9223372036854775808 lda=-7");
@@ -189,6 +213,7 @@ START_TEST(test_specs_parse)
                              : strcmp(field->name, "workgroup_size") == 0 ? 128
                              : strncmp(field->name, "ld", 2) == 0         ? 1000
                              : strcmp(field->name, "rotary_dim") == 0     ? 2
+                             : strcmp(field->name, "head_dim") == 0       ? 8
                              : field->type == KILN_FIELD_DIM              ? 7
                                                                           : 1;
             double real = 0.5;
@@ -304,11 +329,17 @@ START_TEST(test_nulls)
     CHECK_NULLS(rmsnorm, kiln_rmsnorm_params);
     CHECK_NULLS(rmsnorm_backward, kiln_rmsnorm_backward_params);
     CHECK_NULLS(cross_entropy, kiln_cross_entropy_params);
+    CHECK_NULLS(flash_attention, kiln_flash_attention_params);
+    CHECK_NULLS(flash_attention_backward, kiln_flash_attention_params);
     CHECK_NULLS(matmul_bias_gelu, kiln_matmul_bias_gelu_params);
     CHECK_NULLS(gelu_matmul, kiln_gelu_matmul_params);
     CHECK_NULLS(layernorm_matmul, kiln_layernorm_matmul_params);
     CHECK_NULLS(rmsnorm_matmul, kiln_rmsnorm_matmul_params);
     CHECK_NULLS(qkv_projection, kiln_qkv_projection_params);
+    CHECK_NULLS(matmul_swiglu, kiln_matmul_swiglu_params);
+    CHECK_NULLS(matmul_gelu_backward, kiln_matmul_gelu_backward_params);
+    CHECK_NULLS(residual_layernorm, kiln_layernorm_params);
+    CHECK_NULLS(residual_rmsnorm, kiln_rmsnorm_params);
     CHECK_NULLS(matmul_bias_residual, kiln_matmul_bias_residual_params);
     ck_assert_uint_eq(checked, kiln_num_kernels());
 }

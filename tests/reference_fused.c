@@ -1,4 +1,4 @@
-/* Rows fused over the matrix product. */
+/* Fused rows: over the matrix product, and a sum in front of a norm. */
 #include "reference_kernels.h"
 #include <math.h>
 #include <stdlib.h>
@@ -106,7 +106,50 @@ void reference_qkv_projection(const reference_call *call)
     drop(&p);
 }
 
-/* ---- prologues --------------------------------------------------------------------------- */
+/* The columns of gate and up, as the option says, to one of c. */
+void reference_matmul_swiglu(const reference_call *call)
+{
+    reference_tensor *c = reference_find(call, "c");
+    bool interleaved = reference_says(call->spec, "gate", "interleaved");
+    product p = multiply_plain(call, "b");
+    put(reference_find(call, "pre"), &p);
+    for (int64_t i = 0; i < (int64_t)c->count; i++) {
+        int64_t n = p.n / 2, row = i / n * p.n, col = i % n;
+        int64_t g = row + (interleaved ? 2 * col : col), u = g + (interleaved ? 1 : n);
+        double silu = p.sums[g] / (1.0 + exp(-p.sums[g]));
+        /* silu's slope is near 1 at most */
+        reference_put(c, (size_t)i, silu * p.sums[u],
+                      sqrt(p.terms[g] * square(p.sums[u]) + p.terms[u] * square(silu)));
+    }
+    drop(&p);
+}
+
+void reference_matmul_gelu_backward(const reference_call *call)
+{
+    const reference_tensor *x = reference_find(call, "x");
+    reference_tensor *dbias = reference_find(call, "dbias");
+    product p = multiply_plain(call, "b");
+    for (size_t i = 0; i < p.count; i++) {
+        double level, change;
+        reference_gelu_slope(call, x->values[i], &level, &change);
+        p.terms[i] = p.terms[i] * square(level + change) +
+                     square(p.sums[i]) * (square(level) + square(change));
+        p.sums[i] *= level + change;
+    }
+    put(reference_find(call, "c"), &p);
+    for (size_t j = 0; dbias && j < dbias->count; j++) {
+        double sum = 0, terms = 0;
+        for (size_t i = j; i < p.count; i += dbias->count) {
+            sum += p.sums[i];
+            terms += square(p.sums[i]) + p.terms[i];
+        }
+        reference_put(dbias, j, sum, sqrt(terms));
+    }
+    drop(&p);
+}
+
+/* ---- norms and prologues
+ * --------------------------------------------------------------------------- */
 
 void reference_gelu_matmul(const reference_call *call)
 {
@@ -121,24 +164,21 @@ void reference_gelu_matmul(const reference_call *call)
     free(values);
 }
 
-/* The norm's own oracle on a: its y, with terms, for the caller; mean and rstd where they are
- * outputs. */
-static reference_tensor normalised(const reference_call *call, const char *norm)
+/* The norm's own oracle on x, to y; mean and rstd where they are outputs. */
+static void normalise(const reference_call *call, const char *norm, const reference_tensor *x,
+                      const reference_tensor *y)
 {
     reference_tensor tensors[6];
     reference_call inner = {call->spec, call->args, tensors, 0};
-    const reference_tensor *a = reference_find(call, "a");
-    size_t rows = (size_t)a->extents[0];
+    size_t rows = (size_t)x->extents[0];
     double *scratch = reference_zeros(4 * rows);
-    tensors[inner.num_tensors] = *a;
+    tensors[inner.num_tensors] = *x;
     tensors[inner.num_tensors++].name = "x";
+    tensors[inner.num_tensors] = *y;
+    tensors[inner.num_tensors++].name = "y";
     tensors[inner.num_tensors++] = *reference_find(call, "gamma");
     if (reference_find(call, "beta"))
         tensors[inner.num_tensors++] = *reference_find(call, "beta");
-    reference_tensor y = {.name = "y", .count = a->count};
-    y.values = reference_zeros(a->count);
-    y.terms = reference_zeros(a->count);
-    tensors[inner.num_tensors++] = y;
     for (size_t i = 0; i < 2; i++) {
         const char *name = i ? "rstd" : "mean";
         const reference_tensor *out = reference_find(call, name);
@@ -151,12 +191,15 @@ static reference_tensor normalised(const reference_call *call, const char *norm)
     }
     (strcmp(norm, "layernorm") == 0 ? reference_layernorm : reference_rmsnorm)(&inner);
     free(scratch);
-    return y;
 }
 
 static product multiply_normalised(const reference_call *call, const char *norm)
 {
-    reference_tensor y = normalised(call, norm);
+    const reference_tensor *a = reference_find(call, "a");
+    reference_tensor y = {.count = a->count};
+    y.values = reference_zeros(a->count);
+    y.terms = reference_zeros(a->count);
+    normalise(call, norm, a, &y);
     for (size_t i = 0; i < y.count; i++)
         y.terms[i] = fmax(y.terms[i], fabs(y.values[i])); /* rmsnorm tells none of its own */
     product p = multiply(call, "b", y.values, y.terms);
@@ -181,4 +224,24 @@ void reference_rmsnorm_matmul(const reference_call *call)
     product p = multiply_normalised(call, "rmsnorm");
     put(reference_find(call, "c"), &p);
     drop(&p);
+}
+
+static void normalise_sum(const reference_call *call, const char *norm)
+{
+    const reference_tensor *x = reference_find(call, "x");
+    const reference_tensor *residual = reference_find(call, "residual");
+    reference_tensor *sum = reference_find(call, "sum");
+    for (size_t i = 0; i < sum->count; i++)
+        reference_put(sum, i, x->values[i] + residual->values[i], 0);
+    normalise(call, norm, sum, reference_find(call, "y"));
+}
+
+void reference_residual_layernorm(const reference_call *call)
+{
+    normalise_sum(call, "layernorm");
+}
+
+void reference_residual_rmsnorm(const reference_call *call)
+{
+    normalise_sum(call, "rmsnorm");
 }

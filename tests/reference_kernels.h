@@ -16,6 +16,10 @@ void reference_matmul_bias_residual(const reference_call *call);
 void reference_gelu_matmul(const reference_call *call);
 void reference_layernorm_matmul(const reference_call *call);
 void reference_rmsnorm_matmul(const reference_call *call);
+void reference_matmul_swiglu(const reference_call *call);
+void reference_matmul_gelu_backward(const reference_call *call);
+void reference_residual_layernorm(const reference_call *call);
+void reference_residual_rmsnorm(const reference_call *call);
 void reference_qkv_projection(const reference_call *call);
 
 /* reference_elementwise.c */
@@ -57,6 +61,9 @@ void reference_multiply_nt(const double *a, const double *rough, const double *b
 
 /* gelu(x) by the call's approx. */
 double reference_gelu_of(const reference_call *call, double x);
+
+/* Its derivative's two summands, of opposite signs where x is negative. */
+void reference_gelu_slope(const reference_call *call, double x, double *level, double *change);
 
 /* calloc that does not fail. */
 void *reference_allocate(size_t count, size_t size);

@@ -1,0 +1,216 @@
+/* Attention and its backward pass against the oracle. */
+#include "attention_support.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Head counts: one, as many keys as queries, groups of 2, 6 and 4, and two that are no power of
+ * two. */
+static const struct {
+    int heads, kv_heads;
+} groups[] = {{1, 1}, {4, 4}, {4, 2}, {6, 1}, {8, 2}, {5, 5}, {3, 3}};
+
+/* Of launch-time batch and sequences; what as attention_spec_of takes it. */
+static attention_spec spec_of(int what, int head_dim, size_t group, const char *options)
+{
+    return attention_spec_of(what,
+                             test_format("batch=? seq_q=? seq_k=? heads=%d kv_heads=%d head_dim=%d",
+                                         groups[group].heads, groups[group].kv_heads, head_dim),
+                             options);
+}
+
+/* Runs of a variant that a row lacks are passed over: here it is missed. */
+START_TEST(test_variants)
+{
+    for (size_t k = 0; k < COUNT(attention_kernels); k++) {
+        ck_assert_msg(attention_has_variant(attention_kernels[k], "vector"),
+                      "%s has no variant vector", attention_kernels[k]);
+        ck_assert_msg(attention_has_variant(attention_kernels[k], "simt"), "%s has no variant simt",
+                      attention_kernels[k]);
+    }
+}
+END_TEST
+
+/* ---- shapes ------------------------------------------------------------------------------ */
+
+static const struct {
+    int batch, seq_q, seq_k;
+} shapes[] = {{1, 1, 1},    {2, 1, 257}, {1, 3, 17},   {3, 17, 3},  {1, 64, 64},
+              {1, 63, 65},  {2, 65, 63}, {1, 33, 129}, {1, 257, 1}, {1, 129, 257},
+              {1, 257, 65}, {3, 2, 64},  {1, 128, 127}};
+
+static const int head_dims[] = {16, 64, 24, 8, 40, 32};
+
+/* Every kernel, variant and storage type, twelve in all. */
+START_TEST(test_shapes)
+{
+    if (test_quick() && _i % 6 != 3)
+        return;
+    size_t i = (size_t)_i;
+    const attention_spec spec = spec_of(_i, head_dims[i / 2], i % 5, i / 2 % 2 ? "causal=1" : "");
+    for (size_t s = 0; s < COUNT(shapes); s += test_quick() ? 3 : 1)
+        attention_run(&spec, shapes[s].batch, shapes[s].seq_q, shapes[s].seq_k, PLAIN);
+    if (_i % 2)
+        attention_run(&spec, 2, 37, 70, ARBITRARY);
+}
+END_TEST
+
+/* Sizes that are known when the source is made, all or some of them. */
+START_TEST(test_literal)
+{
+    static const struct {
+        const char *words;
+        int batch, seq_q, seq_k;
+    } cases[] = {{"batch=1 seq_q=64 seq_k=64 heads=4 kv_heads=2 head_dim=64 causal=1", 1, 64, 64},
+                 {"batch=2 seq_q=1 seq_k=129 heads=6 kv_heads=1 head_dim=32", 2, 1, 129},
+                 {"batch=1 seq_q=65 seq_k=17 heads=2 kv_heads=2 head_dim=16 causal=1", 1, 65, 17},
+                 {"batch=? seq_q=? seq_k=40 heads=2 kv_heads=1 head_dim=48 window=9", 2, 30, 40},
+                 {"batch=3 seq_q=33 seq_k=? heads=1 kv_heads=1 head_dim=80 alibi=1", 3, 33, 70}};
+    if (test_quick() && _i != 5)
+        return;
+    size_t c = (size_t)_i / 2;
+    /* Each for both kernels, of different variants. */
+    int what = _i % 2 + 2 * ((_i + _i / 2) % 2) + 4 * (_i % 3);
+    const attention_spec spec = attention_spec_of(what, cases[c].words, "");
+    attention_run(&spec, cases[c].batch, cases[c].seq_q, cases[c].seq_k, PLAIN);
+}
+END_TEST
+
+START_TEST(test_groups)
+{
+    if (test_quick() && _i != 2)
+        return;
+    const attention_spec spec =
+        spec_of(2 + _i % 2 + 4 * (_i % 3), 64, 2,
+                _i / 2 ? "workgroup_size=1024" : "causal=1 workgroup_size=64");
+    attention_run(&spec, 1, 70, 133, PLAIN);
+    attention_run(&spec, 2, 5, 300, PLAIN);
+}
+END_TEST
+
+/* ---- options ----------------------------------------------------------------------------- */
+
+static const char *const options[] = {
+    "window=1",          "window=3",
+    "window=1000",       "causal=1 window=5",
+    "softcap=1.5",       "softcap=50 causal=1",
+    "alibi=1",           "alibi=1 causal=1",
+    "scale=0.5",         "scale=-0.25 causal=1",
+    "alibi=1 window=40", "softcap=2 alibi=1 causal=1 window=17 scale=0.75",
+};
+
+/* Each for both kernels, of different variants; the next option the other way round. */
+START_TEST(test_options)
+{
+    if (test_quick() && _i % 11 != 6)
+        return;
+    size_t o = (size_t)_i / 2;
+    /* All of the head counts, and those that are no power of two for ALiBi. */
+    size_t group = strstr(options[o], "alibi") ? 3 + (o + (size_t)_i) % 4 : (o + (size_t)_i) % 5;
+    int what = _i % 2 + 2 * ((_i + _i / 2) % 2) + 4 * (int)((o + (size_t)_i) % 3);
+    const attention_spec spec = spec_of(what, head_dims[o % 5], group, options[o]);
+    attention_run(&spec, 1, 70, 70, PLAIN);
+    attention_run(&spec, 2, 19, 90, PLAIN);
+    attention_run(&spec, 1, 90, 19, PLAIN); /* rows that see nothing, if causal or in a window */
+    attention_run(&spec, 1, 1, 140, PLAIN);
+    if (_i % 2)
+        attention_run(&spec, 1, 40, 23, ARBITRARY);
+}
+END_TEST
+
+/* ---- numbers ----------------------------------------------------------------------------- */
+
+START_TEST(test_large_scores)
+{
+    if (test_quick() && _i != 2)
+        return;
+    /* Both kernels and variants; storage and option by the number. */
+    static const char *const of[] = {"", "causal=1", "alibi=1", "causal=1 softcap=30"};
+    const attention_spec spec = spec_of(_i + 4 * (_i % 3), 64, 2, of[_i]);
+    attention_run(&spec, 1, 40, 130, LARGE);
+    attention_run(&spec, 2, 7, 20, LARGE);
+}
+END_TEST
+
+/* NaN and inf are where the equation has them: nothing comes of a key or a value that a query does
+ * not see. */
+START_TEST(test_special)
+{
+    if (test_quick() && _i != 1)
+        return;
+    static const char *const of[] = {"causal=1", "causal=1 window=9", "window=9", "causal=1"};
+    static const attention_data kinds[] = {QUERIES, KEYS, VALUES};
+    const attention_spec spec = spec_of(_i + 4 * (_i % 3), 16, 2, of[_i]);
+    for (size_t k = 0; k < COUNT(kinds); k++) {
+        attention_run(&spec, 1, 37, 50, kinds[k]);
+        attention_run(&spec, 2, 9, 1, kinds[k]);
+        attention_run(&spec, 1, 50, 37, kinds[k]);
+    }
+}
+END_TEST
+
+/* ---- refusals ---------------------------------------------------------------------------- */
+
+START_TEST(test_refusals)
+{
+    static const struct {
+        const char *words, *parts;
+    } cases[] = {
+        {"batch=1 seq_q=1 seq_k=1 heads=6 kv_heads=4 head_dim=64",
+         "heads=6|multiple of kv_heads|4"},
+        {"batch=1 seq_q=1 seq_k=1 heads=2 kv_heads=4 head_dim=64",
+         "heads=2|multiple of kv_heads|4"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=100",
+         "head_dim=100|multiple of 8 from 8 to 512"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=520",
+         "head_dim=520|multiple of 8 from 8 to 512"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=4", "head_dim=4|multiple of 8"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=8 softcap=-1",
+         "softcap=-1|0 or more"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=8 softcap=inf",
+         "softcap=inf|finite number"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=8 window=-1", "window=-1|from 0 to"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=8 scale=nan",
+         "scale=nan|finite number"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=8 causal=2", "causal=2|from 0 to 1"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=8 alibi=yes", "alibi=yes"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=8 accumulate=1",
+         "no parameter `accumulate'"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=8 out_dtype=f32",
+         "no parameter `out_dtype'"},
+        {"batch=1 seq_q=0 seq_k=1 heads=1 kv_heads=1 head_dim=8", "seq_q=0|from 1"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1", "head_dim is missing"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 head_dim=8", "kv_heads is missing"},
+        {"seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=8", "batch is missing"},
+        {"batch=1 seq_q=1 seq_k=1 heads=? kv_heads=1 head_dim=8", "heads=?"},
+        {"batch=1 seq_q=1 seq_k=1 heads=1 kv_heads=1 head_dim=?", "head_dim=?"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        kiln_kernel *kernel = NULL;
+        test_refused(kiln_create_kernel(test_context,
+                                        test_format("%s %s", attention_kernels[_i], cases[i].words),
+                                        &kernel),
+                     KILN_INVALID_SPEC, cases[i].parts);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    test_open();
+    Suite *suite = suite_create("attention");
+    TCase *tests = tcase_create("attention");
+    tcase_set_timeout(tests, 0);
+    tcase_add_test(tests, test_variants);
+    tcase_add_loop_test(tests, test_refusals, 0, 2);
+    tcase_add_loop_test(tests, test_shapes, 0, 12);
+    tcase_add_loop_test(tests, test_literal, 0, 10);
+    tcase_add_loop_test(tests, test_groups, 0, 4);
+    tcase_add_loop_test(tests, test_options, 0, 2 * (int)COUNT(options));
+    tcase_add_loop_test(tests, test_large_scores, 0, 4);
+    tcase_add_loop_test(tests, test_special, 0, 4);
+    suite_add_tcase(suite, tests);
+    int failed = test_main(suite);
+    test_close();
+    return failed;
+}
