@@ -1,7 +1,10 @@
-@# A part of a kernel: SUM[i][j] += weights[c][own row y + WG/X i] B[c][x + X j] over the met rows c, MET
-@# of which there are; SKIPPED: but those with lses[c] of -inf. Own row i takes part from first[i] to
-@# stop[i] only, unless the tile is seen whole: weights of 0 elsewhere would let NaN and inf through.
-        for (int c0 = 0; c0 < ${MET}; c0 += ${VK}) {
+@# A part of a kernel: SUM[i][j] += weights[c][own row y + WG/X i] B[c][x + X j] over the met rows
+@# c, MET of which there are; SKIPPED: but those with lses[c] of -inf. Own row i takes part from
+@# first[i] to stop[i] only, unless the tile is seen whole: weights of 0 elsewhere would let NaN
+@# and inf through. The loops over barriers here and around are do, and so run once where there
+@# is nothing: PoCL 3.1 goes wrong with what the compiler makes of loops that run once at most.
+        c0 = 0;
+        do {
             for (int e = lid; e < ${VK*WIDE}; e += ${WG}) {
                 const int l = e % ${WIDE}, c = c0 + e / ${WIDE};
                 float element = 0.0f;
@@ -39,4 +42,5 @@
             }
 @end
             barrier(CLK_LOCAL_MEM_FENCE);
-        }
+            c0 += ${VK};
+        } while (c0 < ${MET});

@@ -56,8 +56,10 @@ ${offsets}
 @else
         const float slope = 0.0f;
 @end
-        for (long row0 = row_start; row0 < row_stop; row0 += ${BC}) {
-            const int queries = (int)min((long)${BC}, row_stop - row0);
+        long row0 = row_start;
+        int c0;
+        do {
+            const int queries = (int)clamp(row_stop - row0, 0L, (long)${BC});
             const ulong there = vectors + (ulong)row0 * ${MET_STRIDE};
             const int whole = first_query(j0 + keys - 1, shift) <= row0 &&
                               stop_query(j0, shift, ${seq_q}) >= row0 + queries;
@@ -110,7 +112,8 @@ ${offsets}
 @let B 'q + there'
 @let MET 'queries'
 @include attention_accumulate_simt.cl
-        }
+            row0 += ${BC};
+        } while (row0 < row_stop);
     }
 
     #pragma unroll

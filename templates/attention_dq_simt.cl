@@ -59,8 +59,10 @@ ${offsets}
     }
 
     const long j_stop = stop_key(i0 + rows - 1, ${seq_k});
-    for (long j0 = first_key(i0); j0 < j_stop; j0 += ${BC}) {
-        const int keys = (int)min((long)${BC}, j_stop - j0);
+    long j0 = first_key(i0);
+    int c0;
+    do {
+        const int keys = (int)clamp(j_stop - j0, 0L, (long)${BC});
         const ulong there = (ulong)j0 * ${MET_STRIDE};
         const int whole = first_key(i0 + rows - 1) <= j0 && stop_key(i0, ${seq_k}) >= j0 + keys;
         float s[${TM}][${TN}], ds[${TM}][${TN}];
@@ -97,7 +99,8 @@ ${offsets}
 @let B 'k + there'
 @let MET 'keys'
 @include attention_accumulate_simt.cl
-    }
+        j0 += ${BC};
+    } while (j0 < j_stop);
 
     #pragma unroll
     for (int i = 0; i < ${TM}; i++) {

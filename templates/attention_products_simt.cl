@@ -1,6 +1,6 @@
-@# A part of a kernel: TO[i][j] = own row y + WG/X i of A times met row x + X j of B, over head_dim, of
-@# OWN and MET rows that there are. KEPT: own rows are in local memory already. No function, since
-@# PoCL 3.1 miscompiles private arrays that are handed to functions with barriers.
+@# A part of a kernel: TO[i][j] = own row y + WG/X i of A times met row x + X j of B, over
+@# head_dim, of OWN and MET rows that there are. KEPT: own rows are in local memory already. No
+@# function, since PoCL 3.1 miscompiles private arrays handed to functions that have barriers.
         #pragma unroll
         for (int i = 0; i < ${TM}; i++)
             #pragma unroll
