@@ -11,6 +11,7 @@
 @let ZEROS dlogits
 @include reduce_vector.cl
 
+@let W 16
 @include exp_vector.cl
 @include softmax_online.cl
 @include cross_entropy_loss.cl

@@ -13,6 +13,7 @@
 @let ZEROS causal
 @include reduce_vector.cl
 
+@let W 16
 @include exp_vector.cl
 @include softmax_online.cl
 ${signature}

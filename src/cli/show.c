@@ -301,7 +301,10 @@ static void print_row(const kiln_row *row, view *base, const arguments *all)
     heading("Dimensions");
     for (size_t i = 0; i < KILN_MAX_DIMS && row->dims[i]; i++)
         printf("%s%s", i ? " " : "", row->dims[i]);
-    printf("   each 1..%d, or ? to be given at each launch\n", INT32_MAX);
+    printf("   each 1..%d, or ? to be given at each launch", INT32_MAX);
+    if (row->literal)
+        printf("; always a number: %s", row->literal);
+    printf("\n");
     print_options(row);
     print_arguments(all);
     heading("Cost of a launch");
