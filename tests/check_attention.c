@@ -94,7 +94,7 @@ static const char *const options[] = {
     "causal=1 window=3",
     "alibi=1 window=1000",
     "softcap=1.5 scale=0.5",
-    "softcap=50 causal=1",
+    "softcap=2.5 causal=1",
     "alibi=1 causal=1",
     "scale=-0.25 window=40",
     "softcap=2 alibi=1 causal=1 window=17 scale=0.75",
