@@ -41,11 +41,10 @@ static kiln_dtype dtype_of(const data *d)
 }
 
 /* What stands in a vector of q, k or v in the place of one of its numbers. */
-static double special(size_t vector, bool infinite, double plain)
+static double special(size_t vector, double plain)
 {
     static const double values[] = {NAN, INFINITY, -INFINITY};
-    size_t which = vector % 4;
-    return which == 0 || (which > 1 && !infinite) ? plain : values[which - 1];
+    return vector % 4 ? values[vector % 4 - 1] : plain;
 }
 
 static void fill_plain(const data *d, const char *name, size_t count, double *values)
@@ -53,8 +52,6 @@ static void fill_plain(const data *d, const char *name, size_t count, double *va
     test_random random = {d->seed ^ test_seed(name)};
     bool lse = strcmp(name, "lse") == 0, q = strcmp(name, "q") == 0, k = strcmp(name, "k") == 0;
     bool v = strcmp(name, "v") == 0;
-    /* Where lse is NaN, a backward pass may take a score of -inf for a masked one. */
-    bool forward = strncmp(d->spec, "flash_attention ", 16) == 0;
     size_t head_dim = (size_t)number(d, "head_dim"), heads = (size_t)number(d, "heads");
     size_t kv_heads = (size_t)number(d, "kv_heads");
     double of_lse = log((double)number(d, "seq_k"));
@@ -66,11 +63,11 @@ static void fill_plain(const data *d, const char *name, size_t count, double *va
         else if (d->kind == LARGE && (q || k))
             plain *= 100;
         else if (d->kind == QUERIES && q && at == vector % head_dim)
-            plain = special(vector / heads, forward, plain);
+            plain = special(vector / heads, plain);
         else if (d->kind == KEYS && k && at == 1 && vector % kv_heads == kv_heads - 1)
-            plain = special(vector / kv_heads, forward, plain);
+            plain = special(vector / kv_heads, plain);
         else if (d->kind == VALUES && v && at == vector % head_dim)
-            plain = special(vector / kv_heads, true, plain);
+            plain = special(vector / kv_heads, plain);
         values[i] = plain;
     }
 }

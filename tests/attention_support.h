@@ -14,8 +14,8 @@ typedef enum attention_data {
     PLAIN,     /* N(0,1) */
     LARGE,     /* scores of some 1e4 */
     ARBITRARY, /* o and lse of no forward pass, -inf in some rows of lse */
-    QUERIES,   /* NaN and, forward, inf in some rows of q */
-    KEYS,      /* NaN and, forward, inf in some keys of one head of k */
+    QUERIES,   /* NaN and inf in some rows of q */
+    KEYS,      /* NaN and inf in some keys of one head of k */
     VALUES     /* NaN and inf here and there in v */
 } attention_data;
 

@@ -119,6 +119,24 @@ START_TEST(test_options)
 }
 END_TEST
 
+/* PoCL 3.1 gave wrong gradients of these: loops over barriers that never run, private arrays handed
+ * to a function with barriers, and functions of vectors that it does not inline. */
+START_TEST(test_miscompiled)
+{
+    static const char *const words[] = {
+        "batch=1 seq_q=? seq_k=1 heads=4 kv_heads=2 head_dim=8 window=1000000 workgroup_size=960 "
+        "variant=simt",
+        "batch=1 seq_q=64 seq_k=64 heads=1 kv_heads=1 head_dim=64 variant=simt",
+        "batch=1 seq_q=? seq_k=? heads=1 kv_heads=1 head_dim=8 variant=any"};
+    static const int seq_q[] = {129, 64, 1}, seq_k[] = {1, 64, 1};
+    if (test_quick() && _i != 2)
+        return;
+    attention_spec spec;
+    snprintf(spec.text, sizeof spec.text, "flash_attention_backward %s", words[_i]);
+    attention_run(&spec, 1, seq_q[_i], seq_k[_i], PLAIN);
+}
+END_TEST
+
 /* ---- numbers ----------------------------------------------------------------------------- */
 
 START_TEST(test_large_scores)
@@ -210,6 +228,7 @@ int main(void)
     tcase_add_loop_test(tests, test_groups, 0, 2);
     tcase_add_loop_test(tests, test_options, 0, 2 * (int)COUNT(options));
     tcase_add_loop_test(tests, test_large_scores, 0, 4);
+    tcase_add_loop_test(tests, test_miscompiled, 0, 3);
     tcase_add_loop_test(tests, test_special, 0, 4);
     suite_add_tcase(suite, tests);
     int failed = test_main(suite);
