@@ -297,20 +297,6 @@ static void run_kernel(fixture *f)
     ck_assert_msg(ran > 0, "%s: no variant runs here: %s", f->spec, kiln_last_error());
 }
 
-<<<<<<< HEAD
-=======
-/* The files from here on are of kernels without a row yet: only the oracle is compared. */
-#define NUM_KERNELS 30
-
-static bool has_row(const char *name)
-{
-    for (size_t i = 0; i < kiln_num_kernels(); i++)
-        if (strcmp(kiln_kernel_name(i), name) == 0)
-            return true;
-    return false;
-}
-
->>>>>>> wt-fused
 START_TEST(test_kernels)
 {
     each_case(files[_i], run_kernel);
