@@ -238,7 +238,9 @@ static inline kiln_arg kiln_scalar_int(const char *name, int64_t value)
  * overlap where one is written, but for the pairs that a kernel's comment allows in place (y on x,
  * residual on c). Works on in-order and out-of-order queues: the launch waits for wait_list (of
  * num_wait events, NULL if 0), its stages for one another; event, if not NULL, gets an event that
- * the caller releases. Returns as soon as it is enqueued; buffers are retained by OpenCL. */
+ * the caller releases. Returns as soon as it is enqueued, but for launches of a new kernel on a
+ * driver as PoCL (kiln_flush_cache): they wait while its binary is read. Buffers are retained by
+ * OpenCL. */
 KILN_API kiln_status kiln_launch(kiln_kernel *kernel, cl_command_queue queue, const kiln_arg *args,
                                  size_t num_args, cl_uint num_wait, const cl_event *wait_list,
                                  cl_event *event);

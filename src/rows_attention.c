@@ -2,7 +2,7 @@
 #include "registry.h"
 #include "row_options.h"
 
-/* ---- variants for CPUs ------------------------------------------------------------------  */
+/* ---- variants for CPUs ------------------------------------------------------------------- */
 
 /* LANES queries or keys, NV vectors of W, are a work-item's own; it goes over the others ROWS at a
  * time, MR of them by NV vectors in registers. */

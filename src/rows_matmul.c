@@ -347,7 +347,8 @@ const kiln_row kiln_matmul_rows[] = {
      .literal = "heads kv_heads head_dim",
      .options = {BIAS_OPTION, LAYOUT_OPTION, LD_OPTION("lda", "a"), LD_OPTION("ldb", "w"),
                  TILE_OPTION},
-     .lets = {{"fits", "heads + 2*kv_heads < 4000000000000000000/head_dim"},
+     .lets = {{"fits", "!known(heads) || !known(kv_heads) || !known(head_dim) || "
+                       "(heads + 2.0*kv_heads)*head_dim < 4000000000000000000"},
               {"q_columns", "fits ? heads*head_dim : 1"},
               {"kv_columns", "fits ? kv_heads*head_dim : 1"},
               {"n", "q_columns + 2*kv_columns"},

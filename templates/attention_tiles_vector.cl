@@ -88,8 +88,8 @@ static ${INLINE} void scores_of(__local const float *rows, __local const float *
     }
 }
 
-/* sums[d][lane] = factor[lane] sums[d][lane] + sum over r of rows[r][d] weights[r][lane]. Where a weight
- * is 0 a row of infinities or NaN would leave NaN: those are for careful. */
+/* sums[d][lane] = factor[lane] sums[d][lane] + sum over r of rows[r][d] weights[r][lane]. careful: rows have
+ * inf or NaN, which those that do not see them, at weights of ${BACKWARD ? '-0' : '0'}, must not get. */
 static ${INLINE} void add_rows(__local const float *rows, __local const float *weights, int count,
                      const vec${W} *factor, int careful, __local float *sums)
 {
@@ -100,7 +100,11 @@ static ${INLINE} void add_rows(__local const float *rows, __local const float *w
                 for (int r = 0; r < count; r++) {
                     const vec${W} b = vload${W}(r * ${NV} + v, weights);
                     const vec${W} added = fma((vec${W})(rows[r * ${head_dim} + d]), b, sum);
+@if BACKWARD
+                    sum = as_uint${W}(b) == 0x80000000u ? sum : added;
+@else
                     sum = b == 0.0f ? sum : added;
+@end
                 }
                 vstore${W}(sum, d * ${NV} + v, sums);
             }
@@ -151,12 +155,12 @@ static ${INLINE} void add_rows(__local const float *rows, __local const float *w
 }
 @if BACKWARD
 
-/* exp(s - lse); 0 of what is masked. */
+/* exp(s - lse) */
 static ${INLINE} vec${W} weight_of(vec${W} s, vec${W} lse)
 {
     const vec${W} x = s - lse;
     const vec${W} e = exp_below(x > 88.0f ? (vec${W})(88.0f) : x);
-    return s == -INFINITY ? (vec${W})(0.0f) : x > 88.72f ? (vec${W})(INFINITY) : e;
+    return x > 88.72f ? (vec${W})(INFINITY) : e;
 }
 @end
 @if softcap > 0
@@ -173,6 +177,15 @@ static ${INLINE} vec${W} tanh_of(vec${W} x)
     const vec${W} e = exp_below(-2.0f * fabs(x));
     return fabs(x) < 0.625f ? fma(p * z, x, x) : copysign((1.0f - e) / (1.0f + e), x);
 }
+@if BACKWARD
+
+/* 1 - tanh(x)^2, which does not cancel where tanh is nearly 1. */
+static ${INLINE} vec${W} slope_of_tanh(vec${W} x)
+{
+    const vec${W} e = exp_below(-2.0f * fabs(x));
+    return 4.0f * e / ((1.0f + e) * (1.0f + e));
+}
+@end
 @end
 @if alibi
 

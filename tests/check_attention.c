@@ -43,10 +43,11 @@ static const int head_dims[] = {16, 64, 24, 8, 40, 32};
 /* Every kernel, variant and storage type, twelve in all. */
 START_TEST(test_shapes)
 {
-    if (test_quick() && _i % 6 != 3)
+    if (test_quick() && _i % 5 != 3)
         return;
     size_t i = (size_t)_i;
-    const attention_spec spec = spec_of(_i, head_dims[i / 2], i % 5, i / 2 % 2 ? "causal=1" : "");
+    const attention_spec spec =
+        spec_of(_i, head_dims[i / 2], i % 5, (i / 2 + i / 4) % 2 ? "causal=1" : "");
     for (size_t s = 0; s < COUNT(shapes); s += test_quick() ? 3 : 1)
         attention_run(&spec, shapes[s].batch, shapes[s].seq_q, shapes[s].seq_k, PLAIN);
     if (_i % 2)
@@ -61,10 +62,8 @@ START_TEST(test_literal)
         const char *words;
         int batch, seq_q, seq_k;
     } cases[] = {{"batch=1 seq_q=64 seq_k=64 heads=4 kv_heads=2 head_dim=64 causal=1", 1, 64, 64},
-                 {"batch=2 seq_q=1 seq_k=129 heads=6 kv_heads=1 head_dim=32", 2, 1, 129},
-                 {"batch=1 seq_q=65 seq_k=17 heads=2 kv_heads=2 head_dim=16 causal=1", 1, 65, 17},
-                 {"batch=? seq_q=? seq_k=40 heads=2 kv_heads=1 head_dim=48 window=9", 2, 30, 40},
-                 {"batch=3 seq_q=33 seq_k=? heads=1 kv_heads=1 head_dim=80 alibi=1", 3, 33, 70}};
+                 {"batch=2 seq_q=1 seq_k=? heads=6 kv_heads=1 head_dim=32 alibi=1", 2, 1, 129},
+                 {"batch=? seq_q=? seq_k=17 heads=2 kv_heads=1 head_dim=48 window=9", 3, 65, 17}};
     if (test_quick() && _i != 5)
         return;
     size_t c = (size_t)_i / 2;
@@ -75,13 +74,14 @@ START_TEST(test_literal)
 }
 END_TEST
 
+/* The smallest group and the largest. */
 START_TEST(test_groups)
 {
-    if (test_quick() && _i != 2)
+    if (test_quick())
         return;
     const attention_spec spec =
-        spec_of(2 + _i % 2 + 4 * (_i % 3), 64, 2,
-                _i / 2 ? "workgroup_size=1024" : "causal=1 workgroup_size=64");
+        spec_of(2 + _i + 4 * (1 + _i), 40, 2,
+                _i ? "causal=1 workgroup_size=1024" : "causal=1 workgroup_size=64");
     attention_run(&spec, 1, 70, 133, PLAIN);
     attention_run(&spec, 2, 5, 300, PLAIN);
 }
@@ -90,12 +90,14 @@ END_TEST
 /* ---- options ----------------------------------------------------------------------------- */
 
 static const char *const options[] = {
-    "window=1",          "window=3",
-    "window=1000",       "causal=1 window=5",
-    "softcap=1.5",       "softcap=50 causal=1",
-    "alibi=1",           "alibi=1 causal=1",
-    "scale=0.5",         "scale=-0.25 causal=1",
-    "alibi=1 window=40", "softcap=2 alibi=1 causal=1 window=17 scale=0.75",
+    "window=1",
+    "causal=1 window=3",
+    "alibi=1 window=1000",
+    "softcap=1.5 scale=0.5",
+    "softcap=2.5 causal=1",
+    "alibi=1 causal=1",
+    "scale=-0.25 window=40",
+    "softcap=2 alibi=1 causal=1 window=17 scale=0.75",
 };
 
 /* Each for both kernels, of different variants; the next option the other way round. */
@@ -107,13 +109,31 @@ START_TEST(test_options)
     /* All of the head counts, and those that are no power of two for ALiBi. */
     size_t group = strstr(options[o], "alibi") ? 3 + (o + (size_t)_i) % 4 : (o + (size_t)_i) % 5;
     int what = _i % 2 + 2 * ((_i + _i / 2) % 2) + 4 * (int)((o + (size_t)_i) % 3);
-    const attention_spec spec = spec_of(what, head_dims[o % 5], group, options[o]);
+    const attention_spec spec = spec_of(what, 8 + 8 * (int)(o % 4), group, options[o]);
     attention_run(&spec, 1, 70, 70, PLAIN);
     attention_run(&spec, 2, 19, 90, PLAIN);
     attention_run(&spec, 1, 90, 19, PLAIN); /* rows that see nothing, if causal or in a window */
     attention_run(&spec, 1, 1, 140, PLAIN);
     if (_i % 2)
         attention_run(&spec, 1, 40, 23, ARBITRARY);
+}
+END_TEST
+
+/* PoCL 3.1 gave wrong gradients of these: loops over barriers that never run, private arrays handed
+ * to a function with barriers, and functions of vectors that it does not inline. */
+START_TEST(test_miscompiled)
+{
+    static const char *const words[] = {
+        "batch=1 seq_q=? seq_k=1 heads=4 kv_heads=2 head_dim=8 window=1000000 workgroup_size=960 "
+        "variant=simt",
+        "batch=1 seq_q=64 seq_k=64 heads=1 kv_heads=1 head_dim=64 variant=simt",
+        "batch=1 seq_q=? seq_k=? heads=1 kv_heads=1 head_dim=8 variant=any"};
+    static const int seq_q[] = {129, 64, 1}, seq_k[] = {1, 64, 1};
+    if (test_quick() && _i != 2)
+        return;
+    attention_spec spec;
+    snprintf(spec.text, sizeof spec.text, "flash_attention_backward %s", words[_i]);
+    attention_run(&spec, 1, seq_q[_i], seq_k[_i], PLAIN);
 }
 END_TEST
 
@@ -204,10 +224,11 @@ int main(void)
     tcase_add_test(tests, test_variants);
     tcase_add_loop_test(tests, test_refusals, 0, 2);
     tcase_add_loop_test(tests, test_shapes, 0, 12);
-    tcase_add_loop_test(tests, test_literal, 0, 10);
-    tcase_add_loop_test(tests, test_groups, 0, 4);
+    tcase_add_loop_test(tests, test_literal, 0, 6);
+    tcase_add_loop_test(tests, test_groups, 0, 2);
     tcase_add_loop_test(tests, test_options, 0, 2 * (int)COUNT(options));
     tcase_add_loop_test(tests, test_large_scores, 0, 4);
+    tcase_add_loop_test(tests, test_miscompiled, 0, 3);
     tcase_add_loop_test(tests, test_special, 0, 4);
     suite_add_tcase(suite, tests);
     int failed = test_main(suite);

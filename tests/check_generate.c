@@ -454,6 +454,10 @@ static const struct {
      "rope tokens=? heads=4 head_dim=24 rotary_dim=8 theta=16 style=gptj dtype=bf16", "cpu"},
     {"embedding_backward_simt_f16.cl",
      "embedding_backward tokens=? vocab=50000 n=1024 dtype=f16 out_dtype=f32", "gpu"},
+    {"flash_attention_vector_bf16.cl",
+     "flash_attention batch=? seq_q=? seq_k=? heads=4 kv_heads=2 head_dim=24 dtype=bf16 causal=1 "
+     "window=5 softcap=2 alibi=1",
+     "cpu"},
     {"transpose_vector_bf16.cl", "transpose batch=? m=? n=? dtype=bf16", "cpu"},
     {"cross_entropy_simt_bf16.cl",
      "cross_entropy tokens=? vocab=? dtype=bf16 label_smoothing=0.125 dlogits=1 bad=1", "gpu"},

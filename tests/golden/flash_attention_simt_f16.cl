@@ -79,9 +79,10 @@ static float score_of(float product, long distance, float slope)
 #line 72 "attention_mask.cl"
 }
 
-#line 9 "attention_tiles_simt.cl"
+#line 10 "attention_tiles_simt.cl"
 /* Columns l0 to l0 + 16 of `there` rows of 64, as to[column][row]; zeros beyond. */
-static void bring_own(__local float *to, __global const half *from, int there, int l0, int lid)
+static void bring_own(__local float *to, __global const half *from, int there, int l0,
+                      int lid)
 {
     for (int e = lid; e < 1024; e += 256) {
         const int l = e % 16, row = e / 16;
@@ -92,9 +93,10 @@ static void bring_own(__local float *to, __global const half *from, int there, i
     }
 }
 
-#line 9 "attention_tiles_simt.cl"
+#line 10 "attention_tiles_simt.cl"
 /* Columns l0 to l0 + 16 of `there` rows of 64, as to[column][row]; zeros beyond. */
-static void bring_met(__local float *to, __global const half *from, int there, int l0, int lid)
+static void bring_met(__local float *to, __global const half *from, int there, int l0,
+                      int lid)
 {
     for (int e = lid; e < 1024; e += 256) {
         const int l = e % 16, row = e / 16;
@@ -167,8 +169,10 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
 
 #line 76 "attention_simt.cl"
     const long j_stop = stop_key(i0 + rows - 1, seq_k);
-    for (long j0 = first_key(i0); j0 < j_stop; j0 += 64) {
-        const int keys = (int)min((long)64, j_stop - j0);
+    long j0 = first_key(i0);
+    int c0;
+    do {
+        const int keys = (int)clamp(j_stop - j0, 0L, (long)64);
         const ulong there = (ulong)j0 * 512;
         const int whole = first_key(i0 + rows - 1) <= j0 && stop_key(i0, seq_k) >= j0 + keys;
         float s[4][4];
@@ -201,7 +205,7 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
             }
             barrier(CLK_LOCAL_MEM_FENCE);
         }
-#line 89 "attention_simt.cl"
+#line 91 "attention_simt.cl"
         #pragma unroll
         for (int i = 0; i < 4; i++) {
             const int row = y + i * 16;
@@ -242,8 +246,9 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
                 weights[(x + j * 16) * 65 + y + i * 16] = p;
             }
         }
-#line 4 "attention_accumulate_simt.cl"
-        for (int c0 = 0; c0 < keys; c0 += 16) {
+#line 6 "attention_accumulate_simt.cl"
+        c0 = 0;
+        do {
             for (int e = lid; e < 1024; e += 256) {
                 const int l = e % 64, c = c0 + e / 64;
                 float element = 0.0f;
@@ -252,57 +257,59 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
                 block[e] = element;
             }
             barrier(CLK_LOCAL_MEM_FENCE);
-#line 14 "attention_accumulate_simt.cl"
+#line 17 "attention_accumulate_simt.cl"
             if (whole) {
                 for (int c = 0; c < 16; c++) {
                     float weight[4];
-#line 20 "attention_accumulate_simt.cl"
+#line 23 "attention_accumulate_simt.cl"
                     #pragma unroll
                     for (int i = 0; i < 4; i++) {
                         weight[i] = weights[(c0 + c) * 65 + y + i * 16];
-#line 26 "attention_accumulate_simt.cl"
+#line 29 "attention_accumulate_simt.cl"
                     }
                     #pragma unroll
                     for (int j = 0; j < 4; j++) {
                         const float element = block[c * 64 + x + j * 16];
                         #pragma unroll
                         for (int i = 0; i < 4; i++)
-#line 35 "attention_accumulate_simt.cl"
+#line 38 "attention_accumulate_simt.cl"
                             acc[i][j] = fma(weight[i], element, acc[i][j]);
-#line 37 "attention_accumulate_simt.cl"
+#line 40 "attention_accumulate_simt.cl"
                     }
                 }
             }
-#line 14 "attention_accumulate_simt.cl"
+#line 17 "attention_accumulate_simt.cl"
             else {
                 for (int c = 0; c < 16; c++) {
                     float weight[4];
-#line 18 "attention_accumulate_simt.cl"
+#line 21 "attention_accumulate_simt.cl"
                     int seen[4];
-#line 20 "attention_accumulate_simt.cl"
+#line 23 "attention_accumulate_simt.cl"
                     #pragma unroll
                     for (int i = 0; i < 4; i++) {
                         weight[i] = weights[(c0 + c) * 65 + y + i * 16];
-#line 24 "attention_accumulate_simt.cl"
+#line 27 "attention_accumulate_simt.cl"
                         seen[i] = c0 + c >= first[i] && c0 + c < stop[i];
-#line 26 "attention_accumulate_simt.cl"
+#line 29 "attention_accumulate_simt.cl"
                     }
                     #pragma unroll
                     for (int j = 0; j < 4; j++) {
                         const float element = block[c * 64 + x + j * 16];
                         #pragma unroll
                         for (int i = 0; i < 4; i++)
-#line 33 "attention_accumulate_simt.cl"
+#line 36 "attention_accumulate_simt.cl"
                             acc[i][j] = seen[i] ? fma(weight[i], element, acc[i][j]) : acc[i][j];
-#line 37 "attention_accumulate_simt.cl"
+#line 40 "attention_accumulate_simt.cl"
                     }
                 }
             }
-#line 41 "attention_accumulate_simt.cl"
+#line 44 "attention_accumulate_simt.cl"
             barrier(CLK_LOCAL_MEM_FENCE);
-        }
-#line 133 "attention_simt.cl"
-    }
+            c0 += 16;
+        } while (c0 < keys);
+#line 135 "attention_simt.cl"
+        j0 += 64;
+    } while (j0 < j_stop);
 
     #pragma unroll
     for (int i = 0; i < 4; i++)

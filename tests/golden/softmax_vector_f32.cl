@@ -86,11 +86,11 @@ static vec16 first_lanes(vec16 v, int count, float other)
     return lane < (int16)(count) ? v : (vec16)(other);
 }
 
-#line 2 "exp_vector.cl"
+#line 3 "exp_vector.cl"
 /* exp(x) for x <= 0, to 2 units of the last place; NaN stays NaN, and what is below the smallest
  * normal number may be 0. x = k ln2 + r, exp(r) by Cephes' polynomial; adding 1.5 2^23 rounds to a
  * whole k, which then stands in the sum's last bits. */
-static vec16 exp_below(vec16 x)
+static __attribute__((always_inline)) vec16 exp_below(vec16 x)
 {
     const vec16 t = x < -88.0f ? (vec16)(-88.0f) : x;
     const vec16 shifted = fma(t, (vec16)(1.44269504f), (vec16)(12582912.0f));
@@ -229,18 +229,18 @@ static void absorb(online *o, __global const float *p, ulong i, ulong count, __l
 #line 136 "softmax_online.cl"
 }
 
-#line 18 "softmax_vector.cl"
+#line 19 "softmax_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void softmax(__global const float *x, const ulong x_offset,
              __global float *y, const ulong y_offset,
              const long batch,
              const long m,
              const long n)
-#line 19 "softmax_vector.cl"
+#line 20 "softmax_vector.cl"
 {
     x += x_offset;
     y += y_offset;
-#line 21 "softmax_vector.cl"
+#line 22 "softmax_vector.cl"
     __local float kept[16384] __attribute__((aligned(64)));
     __local float tops[16];
     const ulong share = max((long)1, (long)min((long)(16384 / n), (long)(((batch * m) + 7) / 8))), width = n;
@@ -248,10 +248,10 @@ void softmax(__global const float *x, const ulong x_offset,
     const ulong stop = min(first + share, (ulong)(batch * m));
     for (ulong row = first; row < stop; row++) {
         const ulong at = row * width;
-#line 29 "softmax_vector.cl"
+#line 30 "softmax_vector.cl"
         const long last = (long)(row % m) + n - m;
         const ulong seen = last < 0 ? 0 : (ulong)last + 1;
-#line 34 "softmax_vector.cl"
+#line 35 "softmax_vector.cl"
         const int waits = seen <= 16384;
         online o;
         start(&o);
@@ -286,8 +286,8 @@ void softmax(__global const float *x, const ulong x_offset,
                     store16_f32_part(e * factor, y, at + j, left);
             }
         }
-#line 69 "softmax_vector.cl"
+#line 70 "softmax_vector.cl"
         put_zeros(y, at + seen, width - seen);
-#line 71 "softmax_vector.cl"
+#line 72 "softmax_vector.cl"
     }
 }
