@@ -46,6 +46,7 @@ typedef struct cli_claim {
     bool forward;     /* of the forward pass alone */
     double low, high; /* claimed, %; high 0: at least low */
     bool is_count;    /* counted, not timed */
+    bool is_bytes;    /* and in bytes */
     bool has_place;   /* the fusions changed the plan */
     bool has_predicted, has_measured;
     double predicted, measured; /* % */

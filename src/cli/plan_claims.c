@@ -309,6 +309,7 @@ void cli_make_claims(cli_plan_result *result)
                              .low = analysis[i].low,
                              .high = analysis[i].high,
                              .is_count = !alone && analysis[i].of != STEP_TIME,
+                             .is_bytes = analysis[i].of == BYTES || analysis[i].of == ELEMENTWISE,
                              .has_place = is_fused(none, set)};
         find_claim(claim, i, result, none, set);
         judge(claim);

@@ -302,7 +302,7 @@ static cli_short claimed(const cli_claim *claim)
 static cli_short counts(const cli_claim *claim)
 {
     cli_short text = {""};
-    bool bytes = claim->before > 1e6;
+    bool bytes = claim->is_bytes;
     if (claim->is_count)
         snprintf(text.text, sizeof text.text, "%.17s -> %.17s",
                  bytes ? cli_bytes(claim->before).text : cli_count(claim->before).text,
