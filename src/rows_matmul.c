@@ -93,10 +93,10 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
                  "blocks of ${MC}x${NC} by ${KC} do not fit the device's ${LOCAL_MEM} bytes of "   \
                  "local memory"}},                                                                 \
     .widths = {"16", "W"}, .fixed_workgroup = true
+/* STRIPS: of equal height, as many as fill the device. */
 #define VECTOR_LETS                                                                                \
     {"KB", "known(k) ? min(KC,roundup(k,16)) : KC"}, {"SUMS", "!known(k) || k > KC"},              \
-        {"NR", "W*NV"}, {"TILES_N", "ceildiv(columns,NC)"}, /* Strips of equal height, as many as  \
-                                                               fill the device. */                 \
+        {"NR", "W*NV"}, {"TILES_N", "ceildiv(columns,NC)"},                                        \
         {"STRIPS", "max(ceildiv(m,MS),min(ceildiv(m,8*MR),"                                        \
                    "ceildiv(2*COMPUTE_UNITS,TILES_N*batch)))"},                                    \
         {"STRIP", "min(roundup(ceildiv(m,STRIPS),MR),MS)"},                                        \

@@ -115,8 +115,6 @@ START_TEST(test_literal)
         "matmul_swiglu m=? n=100 k=64 gate=interleaved save_pre=1 dtype=bf16",
         "matmul_swiglu m=65 n=70 k=80 gate=split layout=nt dtype=f32",
         "matmul_gelu_backward m=1000 n=40 k=33 approx=tanh dbias=1 dtype=f32",
-        "residual_layernorm m=9 n=640 dtype=f16",
-        "residual_rmsnorm m=9 n=100 dtype=bf16",
     };
     if (test_quick() && _i != 1)
         return;
@@ -147,6 +145,12 @@ START_TEST(test_residual_norms)
                               .misalign = -1,
                               .bare = s % 4 == 2,
                               .out_of_order = s % 3 == 1});
+    /* Of a known length simt keeps a row in registers. */
+    test_run(&(test_case){.spec = test_format("%s m=9 n=640 dtype=%s variant=%s", norms[_i / 6],
+                                              dtypes[_i / 2 % 3], _i % 2 ? "simt" : "vector"),
+                          .in_place = places[_i % 3],
+                          .seed = (size_t)_i,
+                          .misalign = 1});
 }
 END_TEST
 
@@ -191,6 +195,32 @@ START_TEST(test_shifted)
 }
 END_TEST
 
+/* NaN and inf in one place of each input come out where they should. */
+static void fill_special(void *user, const reference_tensor *tensor, double *values)
+{
+    static const double special[] = {NAN, INFINITY, -INFINITY};
+    test_random random = {test_seed(tensor->name)};
+    (void)user;
+    for (size_t i = 0; i < tensor->count; i++)
+        values[i] = test_normal(&random);
+    for (size_t i = 0; i < 3; i++)
+        values[test_pick(&random, (int64_t)tensor->count)] = special[i];
+}
+
+START_TEST(test_special)
+{
+    if (test_quick() && _i % 4 != 1)
+        return;
+    int row = _i / 2;
+    test_run(&(test_case){.spec = test_format("%s %s layout=%s dtype=%s %s", rows[row].spec,
+                                              rows[row].options[0], _i % 2 ? "nt" : "nn",
+                                              dtypes[_i % 3], variant(2 + _i % 2)),
+                          .args = "m=37 n=65 k=20",
+                          .misalign = 0,
+                          .fill = fill_special});
+}
+END_TEST
+
 /* ---- what is refused ----------------------------------------------------------------------- */
 
 START_TEST(test_refusals)
@@ -228,10 +258,11 @@ int main(void)
     tcase_set_timeout(tests, 0);
     tcase_add_test(tests, test_refusals);
     tcase_add_loop_test(tests, test_shifted, 0, 2);
+    tcase_add_loop_test(tests, test_special, 0, 2 * (int)COUNT(rows));
     tcase_add_loop_test(tests, test_rows, 0, 24 * (int)COUNT(rows));
     tcase_add_loop_test(tests, test_qkv, 0, 6 * (int)COUNT(heads));
     tcase_add_loop_test(tests, test_row_lengths, 0, 2 * (int)COUNT(rows));
-    tcase_add_loop_test(tests, test_literal, 0, 9);
+    tcase_add_loop_test(tests, test_literal, 0, 7);
     tcase_add_loop_test(tests, test_residual_norms, 0, 24);
     suite_add_tcase(suite, tests);
     int failed = test_main(suite);
