@@ -93,10 +93,10 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
                  "blocks of ${MC}x${NC} by ${KC} do not fit the device's ${LOCAL_MEM} bytes of "   \
                  "local memory"}},                                                                 \
     .widths = {"16", "W"}, .fixed_workgroup = true
+/* STRIPS: of equal height, as many as fill the device. */
 #define VECTOR_LETS                                                                                \
     {"KB", "known(k) ? min(KC,roundup(k,16)) : KC"}, {"SUMS", "!known(k) || k > KC"},              \
-        {"NR", "W*NV"}, {"TILES_N", "ceildiv(columns,NC)"}, /* Strips of equal height, as many as  \
-                                                               fill the device. */                 \
+        {"NR", "W*NV"}, {"TILES_N", "ceildiv(columns,NC)"},                                        \
         {"STRIPS", "max(ceildiv(m,MS),min(ceildiv(m,8*MR),"                                        \
                    "ceildiv(2*COMPUTE_UNITS,TILES_N*batch)))"},                                    \
         {"STRIP", "min(roundup(ceildiv(m,STRIPS),MR),MS)"},                                        \
@@ -347,8 +347,7 @@ const kiln_row kiln_matmul_rows[] = {
      .literal = "heads kv_heads head_dim",
      .options = {BIAS_OPTION, LAYOUT_OPTION, LD_OPTION("lda", "a"), LD_OPTION("ldb", "w"),
                  TILE_OPTION},
-     .lets = {{"fits", "!known(heads) || !known(kv_heads) || !known(head_dim) || "
-                       "(heads + 2.0*kv_heads)*head_dim < 4000000000000000000"},
+     .lets = {{"fits", "heads + 2*kv_heads < 4000000000000000000/head_dim"},
               {"q_columns", "fits ? heads*head_dim : 1"},
               {"kv_columns", "fits ? kv_heads*head_dim : 1"},
               {"n", "q_columns + 2*kv_columns"},

@@ -111,36 +111,38 @@ static int64_t id_limit(const kiln_kernel *kernel, const cli_launch *launch)
     return kernel->spec.dims[vocab];
 }
 
-static void fill_pattern(void *pattern, kiln_dtype dtype, int64_t limit)
+static void fill_pattern(void *pattern, kiln_dtype dtype, const cli_numbers *numbers)
 {
     uint64_t state = UINT64_C(0x9E3779B97F4A7C15);
     for (size_t i = 0; i < PATTERN; i++) {
+        if (dtype == KILN_I32) {
+            ((int32_t *)pattern)[i] = (int32_t)(next_random(&state) % (uint64_t)numbers->limit);
+            continue;
+        }
+        float value = (float)numbers->mean + (float)numbers->deviation * next_normal(&state);
         if (dtype == KILN_F32)
-            ((float *)pattern)[i] = next_normal(&state);
-        else if (dtype == KILN_F16)
-            ((uint16_t *)pattern)[i] = to_half(next_normal(&state));
-        else if (dtype == KILN_BF16)
-            ((uint16_t *)pattern)[i] = to_bfloat(next_normal(&state));
+            ((float *)pattern)[i] = value;
         else
-            ((int32_t *)pattern)[i] = (int32_t)(next_random(&state) % (uint64_t)limit);
+            ((uint16_t *)pattern)[i] = dtype == KILN_F16 ? to_half(value) : to_bfloat(value);
     }
 }
 
-static cl_int write_pattern(const cli_launch *launch, cl_mem buffer, const kiln_arg_info *info)
+cl_int cli_fill_buffer(cl_command_queue queue, cl_mem buffer, size_t offset, size_t bytes,
+                       kiln_dtype dtype, const cli_numbers *numbers)
 {
     /* Several periods at a time. */
-    size_t period = PATTERN * kiln_dtype_size(info->dtype), repeats = 64;
-    if (info->bytes < period * repeats)
-        repeats = info->bytes / period + 1;
+    size_t period = PATTERN * kiln_dtype_size(dtype), repeats = 64;
+    if (bytes < period * repeats)
+        repeats = bytes / period + 1;
     char *pattern = cli_need(malloc(period * repeats));
-    fill_pattern(pattern, info->dtype, id_limit(launch->kernel, launch));
+    fill_pattern(pattern, dtype, numbers);
     for (size_t i = 1; i < repeats; i++)
         memcpy(pattern + i * period, pattern, period);
     cl_int code = CL_SUCCESS;
-    for (size_t at = 0; at < info->bytes && code == CL_SUCCESS; at += period * repeats) {
-        size_t rest = info->bytes - at, part = rest < period * repeats ? rest : period * repeats;
+    for (size_t at = 0; at < bytes && code == CL_SUCCESS; at += period * repeats) {
+        size_t rest = bytes - at, part = rest < period * repeats ? rest : period * repeats;
         code =
-            clEnqueueWriteBuffer(launch->queue, buffer, CL_TRUE, at, part, pattern, 0, NULL, NULL);
+            clEnqueueWriteBuffer(queue, buffer, CL_TRUE, offset + at, part, pattern, 0, NULL, NULL);
     }
     free(pattern);
     return code;
@@ -213,7 +215,8 @@ static int add_buffer(cli_launch *launch, const kiln_context *context, const kil
         return fail_cl(launch, "clCreateBuffer", code);
     launch->args[launch->num_args++] = kiln_buffer(info->name, buffer);
     if (fill) {
-        code = write_pattern(launch, buffer, info);
+        const cli_numbers numbers = {0, 1, id_limit(launch->kernel, launch)};
+        code = cli_fill_buffer(launch->queue, buffer, 0, info->bytes, info->dtype, &numbers);
         return code == CL_SUCCESS ? CLI_DONE : fail_cl(launch, "clEnqueueWriteBuffer", code);
     }
     cl_uchar zero = 0;

@@ -34,7 +34,16 @@ enum {
     CLI_MODEL = 1 << 12,
     CLI_CONFIG = 1 << 13,
     CLI_TOKENS = 1 << 14,
-    CLI_BUILD = 1 << 15
+    CLI_BUILD = 1 << 15,
+    CLI_SEQ = 1 << 16,
+    CLI_DTYPE = 1 << 17,
+    CLI_FUSIONS = 1 << 18,
+    CLI_LAYERS = 1 << 19,
+    CLI_FORWARD = 1 << 20,
+    CLI_SCALE = 1 << 21,
+    CLI_RATES = 1 << 22,
+    CLI_MEASURE = 1 << 23,
+    CLI_FORCE = 1 << 24
 };
 
 #define CLI_MAX_DIMS   16
@@ -57,7 +66,10 @@ typedef struct cli_options {
     int64_t misalign;
     cli_model_name models[CLI_MAX_MODELS];
     size_t num_models;
-    int64_t tokens; /* 0: not given */
+    int64_t tokens, seq, layers; /* 0: not given */
+    double scale;                /* 0: not given */
+    const char *dtype, *fusions, *rates;
+    bool forward, measure, force;
     bool build;
     char **words; /* the operands, the subcommand's name left out */
     size_t num_words;
@@ -85,7 +97,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_devices, cli_list, cli_show, cli_emit, cli_build, cli_run, cli_bench,
-    cli_check, cli_cache;
+    cli_check, cli_plan, cli_cache;
 
 /* ---- output (output.c) --------------------------------------------------------------------- */
 
@@ -132,6 +144,17 @@ void cli_table_start(cli_table *table, const char *const *titles);
 void cli_table_add(cli_table *table, const char *const *cells);
 /* Prints and frees. */
 void cli_table_end(cli_table *table);
+
+/* A line on stderr that overwrites itself, if that is a terminal and two seconds have gone. */
+typedef struct cli_progress {
+    bool shown, possible;
+    double start, last;
+} cli_progress;
+
+cli_progress cli_start_progress(void);
+void cli_show_progress(cli_progress *progress, const char *format, ...) KILN_PRINTF(2, 3);
+/* Takes the line away. */
+void cli_end_progress(cli_progress *progress);
 
 /* Columns that text takes on a terminal. */
 size_t cli_width(const char *text);
@@ -207,6 +230,16 @@ int cli_check_dims(const cli_options *options, const kiln_spec *specs, size_t nu
  * not, a sentence. *status is KILN_OK unless it could not be found out. Sets launch->bytes. */
 bool cli_launch_fits(cli_launch *launch, const kiln_context *context, kiln_status *status,
                      kiln_text *why);
+
+/* Random numbers: of a mean and a deviation, or whole ones below a limit. */
+typedef struct cli_numbers {
+    double mean, deviation;
+    int64_t limit;
+} cli_numbers;
+
+/* Fills bytes of a buffer from offset on. */
+cl_int cli_fill_buffer(cl_command_queue queue, cl_mem buffer, size_t offset, size_t bytes,
+                       kiln_dtype dtype, const cli_numbers *numbers);
 
 /* Makes queue and buffers; fill: with numbers like N(0,1), else zeros. launch->kernel and the
  * dimensions are set. CLI_DONE or the status to exit with; to be freed in either case. */

@@ -31,6 +31,19 @@ static const option known[] = {
     {"--model", 0, "NAME", CLI_MODEL, "a model that kiln knows; may be given several times"},
     {"--config", 0, "FILE", CLI_CONFIG, "a model's config.json; may be given several times"},
     {"--tokens", 0, "N", CLI_TOKENS, "tokens of a step, 4096 if not given"},
+    {"--seq", 0, "N", CLI_SEQ, "tokens of a sequence; else 2048, or all if there are fewer"},
+    {"--dtype", 0, "TYPE", CLI_DTYPE, "f32, f16 or bf16, which it is if not given"},
+    {"--fusions", 0, "SETS", CLI_FUSIONS,
+     "separated by commas: none, top3, top5, all, or names of\n"
+     "fused kernels joined by +; none,top3,top5,all if not given"},
+    {"--layers", 0, "N", CLI_LAYERS, "the whole model, with so many layers; else one layer alone"},
+    {"--forward", 0, NULL, CLI_FORWARD, "the forward pass only"},
+    {"--scale", 0, "F", CLI_SCALE, "the model's width times F, over 0 and up to 1"},
+    {"--rates", 0, "RATES", CLI_RATES,
+     "instead of measuring them: copy=BYTES/S,product=FLOP/S and any\n"
+     "of ,elementwise=FLOP/S ,launch=SECONDS ,tile_columns=N"},
+    {"--measure", 0, NULL, CLI_MEASURE, "run each plan, and time it"},
+    {"--force", 0, NULL, CLI_FORCE, "keep fusions that are predicted to lose"},
     {"--build", 0, NULL, CLI_BUILD, "compile each kernel, too"},
     {"--repair", 0, NULL, CLI_REPAIR, "remove what is damaged"},
     {"--json", 0, NULL, CLI_JSON, "print JSON"},
@@ -123,11 +136,21 @@ static int set_misalign(cli_options *options, const char *text)
     return CLI_DONE;
 }
 
-static int set_tokens(cli_options *options, const char *text)
+static int set_count(const char *name, const char *text, int64_t high, int64_t *count)
 {
-    if (!parse_integer(text, &options->tokens) || options->tokens < 1 ||
-        options->tokens > INT32_MAX) {
-        cli_error("--tokens %s: must be from 1 to %d", text, INT32_MAX);
+    if (!parse_integer(text, count) || *count < 1 || *count > high) {
+        cli_error("%s %s: must be from 1 to %lld", name, text, (long long)high);
+        return CLI_REFUSED;
+    }
+    return CLI_DONE;
+}
+
+static int set_scale(cli_options *options, const char *text)
+{
+    char *end;
+    options->scale = strtod(text, &end);
+    if (end == text || *end || !(options->scale > 0 && options->scale <= 1)) {
+        cli_error("--scale %s: must be a number over 0 and up to 1", text);
         return CLI_REFUSED;
     }
     return CLI_DONE;
@@ -173,7 +196,31 @@ static int set(cli_options *options, const option *of, char *value)
     case CLI_CONFIG:
         return add_model(options, value, of->bit == CLI_CONFIG);
     case CLI_TOKENS:
-        return set_tokens(options, value);
+        return set_count(of->name, value, INT32_MAX, &options->tokens);
+    case CLI_SEQ:
+        return set_count(of->name, value, INT32_MAX, &options->seq);
+    case CLI_LAYERS:
+        return set_count(of->name, value, 1024, &options->layers);
+    case CLI_DTYPE:
+        options->dtype = value;
+        return CLI_DONE;
+    case CLI_FUSIONS:
+        options->fusions = value;
+        return CLI_DONE;
+    case CLI_RATES:
+        options->rates = value;
+        return CLI_DONE;
+    case CLI_SCALE:
+        return set_scale(options, value);
+    case CLI_FORWARD:
+        options->forward = true;
+        return CLI_DONE;
+    case CLI_MEASURE:
+        options->measure = true;
+        return CLI_DONE;
+    case CLI_FORCE:
+        options->force = true;
+        return CLI_DONE;
     case CLI_BUILD:
         options->build = true;
         return CLI_DONE;
