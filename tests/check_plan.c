@@ -591,6 +591,13 @@ START_TEST(test_run_refusals)
     float data[4];
     double seconds[16];
     test_ok(kiln_prepare_plan(test_context, plan, &prepared));
+    static const float zeros[384];
+    static const char *const names[] = {"x", "w", "bias", "ids", "g", "m", "v"};
+    for (size_t i = 0; i < COUNT(names); i++) {
+        test_ok(kiln_prepared_tensor(prepared, names[i], &place));
+        test_ok(
+            kiln_write_tensor(prepared, test_queue, names[i], zeros, place.rows * place.row_bytes));
+    }
     const kiln_arg good[] = {kiln_scalar("step", 1), kiln_scalar("rate", 0.125)};
     const kiln_arg wrong[] = {kiln_scalar("step", 1), kiln_scalar("rates", 0.125)};
     const kiln_arg twice[] = {kiln_scalar("step", 1), kiln_scalar("step", 1)};
