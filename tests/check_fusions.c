@@ -178,7 +178,10 @@ START_TEST(test_shifted)
                        .misalign = 0,
                        .fill = fill_shifted,
                        .user = &shifts[_i]};
-        test_ok(kiln_create_kernel(test_context, spec, &kernel));
+        kiln_status status = kiln_create_kernel(test_context, spec, &kernel);
+        if (status == KILN_UNSUPPORTED && strstr(kiln_last_error(), "the device is no CPU"))
+            continue;
+        test_ok(status);
         test_prepare(&c, kernel, &launch);
         test_execute(&launch);
         test_reference(&launch);
