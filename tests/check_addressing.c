@@ -42,7 +42,9 @@ static const char *const specs[] = {
     "layernorm_matmul m=5 n=5 k=5 tile_size=16 lda=1500000000 ldb=1500000000 ldc=1500000000 bias=1",
     "rmsnorm_matmul m=5 n=5 k=5 tile_size=16 lda=1500000000 ldb=1500000000 ldc=1500000000 "
     "save_stats=1 dtype=f16",
-    "qkv_projection m=65537 k=3 heads=3 kv_heads=65537 head_dim=3 tile_size=16",
+    /* The ends of q, k and v in one tile. */
+    "qkv_projection m=1500000000 k=3 heads=1 kv_heads=1 head_dim=3 tile_size=16",
+    "qkv_projection m=65537 k=3 heads=65537 kv_heads=1 head_dim=3 tile_size=16 bias=1 dtype=bf16",
     "matmul_swiglu m=5 n=5 k=5 tile_size=16 lda=1500000000 ldb=1500000000 ldc=1500000000 "
     "gate=interleaved layout=nt dtype=bf16",
     "matmul_swiglu m=65537 n=65537 k=3 tile_size=16 gate=split save_pre=1 dtype=bf16",
