@@ -24,7 +24,7 @@
              {"TM", {4, 8, 2, 1, 16}},                                                             \
              {"TN", {4, 8, 2, 1, 16}},                                                             \
              {"BK", {16, 32, 8}}},                                                                 \
-    .presets = {"BM=workgroup_size/4 BN=64 TM=4 TN=4", "BM=128 BN=128 TM=8 TN=8 BK=16",            \
+    .presets = {"BM=workgroup_size/4 BN=64 TM=4 TN=4", "BM=128 BN=128/pair TM=8 TN=8/pair BK=16",  \
                 "BM=64 BN=64 TM=4 TN=4 BK=16", "BM=32 BN=32 TM=2 TN=2 BK=16",                      \
                 "BM=16 BN=16 TM=1 TN=1 BK=16"},                                                    \
     .require =                                                                                     \
