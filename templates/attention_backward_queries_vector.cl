@@ -14,6 +14,7 @@
 @let STEP 1
 @let BACKWARD 1
 @let R LANES
+@let POSITIONS causal || window || alibi
 @include attention_tiles_vector.cl
 
 /* The sum of the products of two rows. */

@@ -1,3 +1,4 @@
+@let POSITIONS 1
 @let R BR
 @let C BC
 @let OWN_STRIDE heads*head_dim

@@ -1,5 +1,5 @@
-@# The ${R} queries of one head that a group takes: which they are, and where they, their keys and
-@# their rows of lse start. i0 is the first one's position among the keys.
+@# The R queries of one head that a group takes: which they are, and where they, their keys and their
+@# rows of lse start. Where POSITIONS asks for it, i0 is the first one's position among the keys.
     const ulong tiles = ${ceildiv(seq_q,R)};
 @if causal
     /* Those that see most go first. */
@@ -10,7 +10,9 @@
     const ulong head = get_group_id(0) / tiles % ${heads};
     const ulong matrix = get_group_id(0) / tiles / ${heads};
     const long row0 = (long)tile * ${R};
+@if POSITIONS
     const long i0 = row0 + ${seq_k} - ${seq_q};
+@end
     const int rows = (int)min((long)${R}, ${seq_q} - row0);
     const ulong q0 = ((matrix * ${seq_q} + row0) * ${heads} + head) * ${head_dim};
     const ulong k0 = (matrix * ${seq_k} * ${kv_heads} + head / ${group}) * ${head_dim};

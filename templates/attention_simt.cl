@@ -1,3 +1,4 @@
+@let POSITIONS 1
 @let R BQ
 @let C BK
 @let OWN_STRIDE heads*head_dim

@@ -15,6 +15,7 @@
 @let STEP 1
 @let BACKWARD 0
 @let R LANES
+@let POSITIONS causal || window || alibi
 @include attention_tiles_vector.cl
 
 ${signature}

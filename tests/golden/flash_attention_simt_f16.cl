@@ -27,7 +27,7 @@ static void store1_f16(vec1 v, __global half *p, ulong i)
     vstore_half_rte(v, 0, p + i);
 }
 
-#line 8 "attention_simt.cl"
+#line 9 "attention_simt.cl"
 /* o = softmax(scores of q k^T) v and the logarithm of the softmax's sum, lse.
  *
  * A group of 256 takes 64 queries of a head and goes over the keys that they see, 64 at a time
@@ -107,7 +107,7 @@ static void bring_met(__local float *to, __global const half *from, int there, i
     }
 }
 
-#line 26 "attention_simt.cl"
+#line 27 "attention_simt.cl"
 /* What exponents are relative to: a row of -inf only has a sum of 0, not NaN. */
 static float base_of(float top)
 {
@@ -123,14 +123,14 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
                      const long batch,
                      const long seq_q,
                      const long seq_k)
-#line 33 "attention_simt.cl"
+#line 34 "attention_simt.cl"
 {
     q += q_offset;
     k += k_offset;
     v += v_offset;
     o += o_offset;
     lse += lse_offset;
-#line 35 "attention_simt.cl"
+#line 36 "attention_simt.cl"
     __local float own[4160], weights[4160];
     __local float block[1040];
     const int lid = (int)get_local_id(0);
@@ -144,20 +144,22 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
     const ulong head = get_group_id(0) / tiles % 32;
     const ulong matrix = get_group_id(0) / tiles / 32;
     const long row0 = (long)tile * 64;
+#line 14 "attention_queries.cl"
     const long i0 = row0 + seq_k - seq_q;
+#line 16 "attention_queries.cl"
     const int rows = (int)min((long)64, seq_q - row0);
     const ulong q0 = ((matrix * seq_q + row0) * 32 + head) * 64;
     const ulong k0 = (matrix * seq_k * 8 + head / 4) * 64;
     const ulong l0 = (matrix * 32 + head) * seq_q + row0;
-#line 40 "attention_simt.cl"
+#line 41 "attention_simt.cl"
     q += q0;
     o += q0;
     lse += l0;
     k += k0;
     v += k0;
-#line 46 "attention_simt.cl"
+#line 47 "attention_simt.cl"
     const float slope = alibi_slope((uint)head);
-#line 50 "attention_simt.cl"
+#line 51 "attention_simt.cl"
     float top[4], sum[4], acc[4][4];
     #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -167,11 +169,11 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
         for (int j = 0; j < 4; j++)
             acc[i][j] = 0.0f;
     }
-#line 60 "attention_simt.cl"
+#line 61 "attention_simt.cl"
     for (int l0 = 0; l0 < 64; l0 += 16)
         bring_own(own + l0 * 65, q, rows, l0, lid);
 
-#line 64 "attention_simt.cl"
+#line 65 "attention_simt.cl"
     const long j_stop = stop_key(i0 + rows - 1, seq_k);
     long j0 = first_key(i0);
     int c0;
@@ -209,7 +211,7 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
             }
             barrier(CLK_LOCAL_MEM_FENCE);
         }
-#line 79 "attention_simt.cl"
+#line 80 "attention_simt.cl"
         #pragma unroll
         for (int i = 0; i < 4; i++) {
             const int row = y + i * 16;
@@ -311,7 +313,7 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
             barrier(CLK_LOCAL_MEM_FENCE);
             c0 += 16;
         } while (c0 < keys);
-#line 123 "attention_simt.cl"
+#line 124 "attention_simt.cl"
         j0 += 64;
     } while (j0 < j_stop);
 
