@@ -337,7 +337,7 @@ static void check_point(const kiln_variant *variant, const int *values, bool lit
     names_seen = true;
 }
 
-static size_t num_values(const kiln_tune *tune)
+static size_t num_values(const kiln_tune_name *tune)
 {
     size_t count = 0;
     while (count < KILN_MAX_VALUES && tune->values[count])

@@ -34,7 +34,12 @@ enum {
     CLI_MODEL = 1 << 12,
     CLI_CONFIG = 1 << 13,
     CLI_TOKENS = 1 << 14,
-    CLI_BUILD = 1 << 15
+    CLI_BUILD = 1 << 15,
+    CLI_BUDGET = 1 << 16,
+    CLI_LIST = 1 << 17,
+    CLI_FORGET = 1 << 18,
+    CLI_DTYPE = 1 << 19,
+    CLI_WORKER = 1 << 20
 };
 
 #define CLI_MAX_DIMS   16
@@ -59,6 +64,8 @@ typedef struct cli_options {
     size_t num_models;
     int64_t tokens; /* 0: not given */
     bool build;
+    double budget; /* seconds; below 0: not given */
+    const char *dtype;
     char **words; /* the operands, the subcommand's name left out */
     size_t num_words;
 } cli_options;
@@ -85,7 +92,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_devices, cli_list, cli_show, cli_emit, cli_build, cli_run, cli_bench,
-    cli_check, cli_cache;
+    cli_check, cli_cache, cli_tune;
 
 /* ---- output (output.c) --------------------------------------------------------------------- */
 
@@ -155,6 +162,10 @@ char *cli_device_driver(cl_device_id device);
  * the caller frees, says whose they are. CLI_DONE or the status to exit with. */
 int cli_find_facts(const cli_options *options, bool facts_first, kiln_facts *facts, char **label);
 
+/* The same, and *device is the one whose facts they are, or NULL. */
+int cli_find_device_facts(const cli_options *options, bool facts_first, kiln_facts *facts,
+                          char **label, cl_device_id *device);
+
 /* As kiln_emit reads them; the caller frees it. */
 char *cli_facts_text(const kiln_facts *facts);
 
@@ -163,6 +174,29 @@ void cli_log(void *user, kiln_log_level level, const char *message);
 
 /* A context on the device asked for; its warnings are printed. */
 int cli_open_context(const cli_options *options, kiln_context **context);
+
+/* "derived" or "tuned". */
+const char *cli_origin(kiln_tuning_origin origin);
+
+/* ---- specs (specs.c) ----------------------------------------------------------------------- */
+
+/* Starts as {0}. */
+typedef struct cli_spec_list {
+    char **texts;
+    kiln_spec *specs;
+    size_t count;
+} cli_spec_list;
+
+void cli_spec_list_add(cli_spec_list *list, const char *text);
+
+/* Parses what was added; every dimension that is left open must have its --dim. CLI_DONE or the
+ * status to exit with. */
+int cli_parse_specs(const cli_options *options, cli_spec_list *list);
+
+/* The specs of a command's words, parsed: a word with a blank in it is a spec; of the others, one
+ * without `=' begins a spec. */
+int cli_collect_specs(const cli_options *options, cli_spec_list *list);
+void cli_spec_list_free(cli_spec_list *list);
 
 /* ---- formulas (formula.c) ------------------------------------------------------------------ */
 

@@ -25,6 +25,12 @@ static const option known[] = {
     {"--dim", 0, "NAME=N", CLI_DIM, "a dimension that the spec leaves open with `?'"},
     {"--repeat", 0, "N", CLI_REPEAT, "measure N launches"},
     {"--min-time", 0, "SECONDS", CLI_MIN_TIME, "measure for at least that long"},
+    {"--budget", 0, "SECONDS", CLI_BUDGET, "search that long for each spec, 60 if not given"},
+    {"--list", 0, NULL, CLI_LIST, "print what was tuned"},
+    {"--forget", 0, NULL, CLI_FORGET, "take the specs, or all, out of what was tuned"},
+    {"--dtype", 0, "DTYPE", CLI_DTYPE,
+     "storage of a model's tensors: f32, f16 or bf16 (if not given)"},
+    {"--worker", 0, NULL, CLI_WORKER, "measure what standard input says (for kiln tune itself)"},
     {"--output", 'o', "FILE", CLI_OUTPUT, "write there instead of to standard output"},
     {"--out", 0, "DIR", CLI_OUT, "write outputs there, as NAME.npy; made if it is not there"},
     {"--misalign", 0, "N", CLI_MISALIGN, "start every buffer N elements past an aligned address"},
@@ -113,6 +119,27 @@ static int set_min_time(cli_options *options, const char *text)
     return CLI_DONE;
 }
 
+static int set_budget(cli_options *options, const char *text)
+{
+    char *end;
+    options->budget = strtod(text, &end);
+    if (end == text || *end || !(options->budget > 0 && options->budget <= 1e6)) {
+        cli_error("--budget %s: must be seconds, above 0 and no more than 1000000", text);
+        return CLI_REFUSED;
+    }
+    return CLI_DONE;
+}
+
+static int set_dtype(cli_options *options, const char *text)
+{
+    if (!kiln_listed("f32|f16|bf16", text)) {
+        cli_error("--dtype %s: must be f32, f16 or bf16", text);
+        return CLI_REFUSED;
+    }
+    options->dtype = text;
+    return CLI_DONE;
+}
+
 static int set_misalign(cli_options *options, const char *text)
 {
     if (!parse_integer(text, &options->misalign) || options->misalign < 0 ||
@@ -181,6 +208,10 @@ static int set(cli_options *options, const option *of, char *value)
         return set_repeat(options, value);
     case CLI_MIN_TIME:
         return set_min_time(options, value);
+    case CLI_BUDGET:
+        return set_budget(options, value);
+    case CLI_DTYPE:
+        return set_dtype(options, value);
     case CLI_JSON:
         options->json = true;
         return CLI_DONE;
@@ -211,7 +242,7 @@ static const option *find(char *word, char **value)
 
 int cli_parse_options(int argc, char **argv, cli_options *options)
 {
-    *options = (cli_options){.min_time = -1, .words = argv};
+    *options = (cli_options){.min_time = -1, .budget = -1, .words = argv};
     bool only_words = false;
     for (int i = 1; i < argc; i++) {
         char *word = argv[i], *value;
@@ -255,7 +286,7 @@ const char *cli_option_outside(unsigned given, unsigned allowed)
 void cli_print_options(unsigned bits)
 {
     for (size_t i = 0; i < NUM_KNOWN; i++) {
-        if (!(known[i].bit & bits))
+        if (!(known[i].bit & bits & ~CLI_WORKER))
             continue;
         char left[40];
         snprintf(left, sizeof left, "%c%c%s%s%s%s", known[i].letter ? '-' : ' ',
