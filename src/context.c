@@ -96,6 +96,7 @@ static void destroy(kiln_context *context)
     kiln_saver_free(context->saver);
     kiln_kernels_free(context);
     kiln_lines_free(&context->tuning);
+    kiln_lines_free(&context->shipped);
     kiln_tuning_close(context->tuning_store);
     kiln_cache_close(context->cache);
     if (context->cl)

@@ -22,8 +22,9 @@ struct kiln_context {
     struct kiln_saver *saver; /* writes binaries that are whole only after a run */
     kiln_tuning_store *tuning_store;
 
-    pthread_mutex_t tuning_lock; /* of the two that follow */
+    pthread_mutex_t tuning_lock; /* of what follows */
     kiln_lines tuning;           /* the best lines, as the store had them when they were read */
+    kiln_lines shipped;          /* those that kiln brings along */
     bool has_tuning;
 
     pthread_mutex_t lock;   /* of what follows */

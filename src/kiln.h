@@ -177,7 +177,8 @@ typedef enum kiln_dtype {
 /* Where tuning values come from. */
 typedef enum kiln_tuning_origin {
     KILN_TUNING_DERIVED = 0, /* by the kernel's rules from what the device tells of itself */
-    KILN_TUNING_TUNED = 1    /* measured by kiln_tune on this device */
+    KILN_TUNING_TUNED = 1,   /* measured by kiln_tune on this device */
+    KILN_TUNING_SHIPPED = 2  /* measured on a device of the same facts, and brought along */
 } kiln_tuning_origin;
 
 typedef enum kiln_cache_result {
@@ -192,7 +193,7 @@ typedef struct kiln_kernel_info {
     const char *variant; /* the variant chosen */
     const char *tuning;  /* its tuning values, "BM=64 BN=64 ..." */
     kiln_tuning_origin tuning_origin;
-    const char *tuned_for;   /* of tuned values: the spec that was measured; else NULL */
+    const char *tuned_for;   /* unless derived: the spec that was measured; else NULL */
     kiln_cache_result cache; /* how the first creation of this spec got its binary */
     double create_s;         /* seconds that creation took */
     size_t num_args;         /* arguments of a launch, dimensions and scalars included */
@@ -310,7 +311,8 @@ KILN_API kiln_status kiln_get_cost(const kiln_kernel *kernel, const kiln_arg *di
  * From then on a spec whose tile_size and workgroup_size are 0 gets the values of the line that is
  * nearest: of the same kernel, and the same options but lda, ldb and ldc; a line that was tuned
  * under variant=NAME serves only specs that insist on that variant, and a spec that insists takes
- * lines of its variant only. `?' matches `?', and numbers a and b are |log2(a/b)| apart, at most 1
+ * lines of its variant only. Lines that kiln brings along come behind all of the device's own, by
+ * the same rule. `?' matches `?', and numbers a and b are |log2(a/b)| apart, at most 1
  * in each dimension and 2 in all; of lines equally near the first counts. Values that the spec's
  * sizes or the device forbid are passed over for the next nearest. */
 

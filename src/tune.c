@@ -29,8 +29,12 @@ static kiln_status load(kiln_context *context)
     if (context->has_tuning)
         return KILN_OK;
     kiln_status status = kiln_tuning_read(context->tuning_store, true, &context->tuning);
-    if (status != KILN_OK)
+    if (status == KILN_OK)
+        status = kiln_lines_shipped(NULL, &context->facts, &context->shipped);
+    if (status != KILN_OK) {
         kiln_lines_free(&context->tuning);
+        kiln_lines_free(&context->shipped);
+    }
     context->has_tuning = status == KILN_OK;
     return status;
 }
@@ -43,7 +47,14 @@ kiln_status kiln_context_tuned(kiln_context *context, const kiln_spec *spec,
     pthread_mutex_lock(&context->tuning_lock);
     kiln_status status = load(context);
     if (status == KILN_OK)
-        status = kiln_lines_near(&context->tuning, spec, candidates, count);
+        status = kiln_lines_near(&context->tuning, spec, KILN_TUNING_TUNED, candidates, count);
+    if (status == KILN_OK)
+        status = kiln_lines_near(&context->shipped, spec, KILN_TUNING_SHIPPED, candidates, count);
+    if (status != KILN_OK) { /* texts are not copied yet */
+        free(*candidates);
+        *candidates = NULL;
+        *count = 0;
+    }
     /* The lines may change once the lock is given back. */
     for (size_t i = 0; i < *count && status == KILN_OK; i++) {
         (*candidates)[i].from = kiln_strdup((*candidates)[i].from);
@@ -94,6 +105,13 @@ static kiln_status know(void *user, kiln_lines *lines)
         const kiln_line *line = &lines->of[i];
         if (line->kind == KILN_LINE_BEST || strcmp(line->spec.text, t->spec->text) != 0 ||
             strcmp(line->version, kiln_version()) != 0)
+            continue;
+        char *reason;
+        status =
+            kiln_choose_check(t->spec, &t->context->facts, line->variant, line->values, &reason);
+        bool fits = status == KILN_OK && !reason;
+        free(reason);
+        if (!fits)
             continue;
         status = kiln_search_know(&t->search, line->variant, line->values, line->time);
         t->result->known++;
@@ -264,7 +282,7 @@ static kiln_status measure_finalists(tuning *t, const size_t *finalists, size_t 
     return KILN_OK;
 }
 
-static void fill_result(tuning *t, const kiln_trial *trial, char *variant, size_t size, char *text)
+static void fill_result(const kiln_trial *trial, char *variant, size_t size, char *text)
 {
     kiln_text values = {0};
     kiln_values_print(trial->candidate.variant, trial->candidate.values, &values);
@@ -272,7 +290,6 @@ static void fill_result(tuning *t, const kiln_trial *trial, char *variant, size_
     if (values.data)
         strncpy(text, values.data, KILN_TUNING_LENGTH - 1);
     kiln_text_free(&values);
-    (void)t;
 }
 
 /* Chooses among the finalists alone, as their times can be compared. */
@@ -284,6 +301,11 @@ static kiln_status conclude(tuning *t)
     if (status != KILN_OK)
         return status;
     const kiln_trial *first = &t->search.trials[0];
+    if (first->state != KILN_TRIAL_DONE)
+        return kiln_fail(KILN_UNSUPPORTED,
+                         "%s: the choice without tuning failed when it was run "
+                         "again",
+                         t->spec->text);
     for (size_t f = 1; f < count; f++) {
         const kiln_trial *trial = &t->search.trials[finalists[f]];
         if (trial->state == KILN_TRIAL_DONE && trial->time < WORTHWHILE * first->time &&
@@ -292,8 +314,8 @@ static kiln_status conclude(tuning *t)
     }
     const kiln_trial *winner = &t->search.trials[best];
     kiln_tune_result *r = t->result;
-    fill_result(t, winner, r->variant, sizeof r->variant, r->tuning);
-    fill_result(t, first, r->default_variant, sizeof r->default_variant, r->default_tuning);
+    fill_result(winner, r->variant, sizeof r->variant, r->tuning);
+    fill_result(first, r->default_variant, sizeof r->default_variant, r->default_tuning);
     r->best_s = winner->time;
     r->default_s = first->time;
     t->told = best;

@@ -53,6 +53,7 @@ struct kiln_trials {
     slot slots[SLOTS];
     uint64_t clock;
     bool has_trusted;
+    bool inputs_good; /* nothing that is wrong has run since they were written */
 };
 
 static double now(void)
@@ -100,7 +101,7 @@ static kiln_status prepare(kiln_trials *t)
     static const cl_uint poison = 0xFFA5FFA5; /* NaN in every storage type */
     for (size_t i = 0; i < t->num_tensors; i++) {
         tensor *x = &t->tensors[i];
-        if (!x->info.is_output && t->has_trusted)
+        if (!x->info.is_output && t->inputs_good)
             continue;
         cl_int code = clEnqueueFillBuffer(t->queue, x->buffer, &poison, sizeof poison, 0, x->size,
                                           0, NULL, NULL);
@@ -113,6 +114,7 @@ static kiln_status prepare(kiln_trials *t)
         if (status != KILN_OK)
             return status;
     }
+    t->inputs_good = true;
     return KILN_OK;
 }
 
@@ -354,6 +356,7 @@ kiln_status kiln_trials_measure(void *user, const kiln_candidate *candidate, boo
         status = check(t, kernel, why);
     if (status == KILN_OK && !why->length)
         status = measure(t, kernel, best, time);
+    t->inputs_good = t->inputs_good && status == KILN_OK && !why->length;
     if (status == KILN_OK || status == KILN_OUT_OF_MEMORY || status == KILN_CACHE_MISS)
         return status;
     kiln_text_add(why, kiln_last_error());

@@ -1,4 +1,5 @@
 #include "tuning.h"
+#include "embedded.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,7 +109,8 @@ static kiln_status check_line(kiln_line *line, const char *values, const kiln_fa
     if (!kiln_spec_is_tunable(&line->spec))
         return kiln_fail(KILN_INVALID_ARGUMENT, "tile_size and workgroup_size must be 0");
     kiln_status status = parse_values(values + length, line);
-    if (status == KILN_OK)
+    /* The others, which may be many, are looked at by the search that takes them up. */
+    if (status == KILN_OK && line->kind == KILN_LINE_BEST)
         status = kiln_choose_check(&line->spec, facts, line->variant, line->values, &reason);
     if (status == KILN_OK && reason)
         status = kiln_fail(KILN_INVALID_ARGUMENT, "%s", reason);
@@ -207,6 +209,12 @@ static kiln_status add_line(kiln_lines *lines, kiln_line *line)
     return KILN_OK;
 }
 
+static bool is_wanted(const char *line, bool best_only)
+{
+    return *line && *line != '#' &&
+           !(best_only && (strncmp(line, "tried ", 6) == 0 || strncmp(line, "failed ", 7) == 0));
+}
+
 /* One that says something. Memory is the only reason to give up. */
 static kiln_status take_line(const char *text, size_t number, const kiln_facts *facts,
                              kiln_lines *lines, kiln_text *trouble)
@@ -224,12 +232,6 @@ static kiln_status take_line(const char *text, size_t number, const kiln_facts *
     if (!trouble->length)
         kiln_text_addf(trouble, "line %zu: %s", number, kiln_last_error());
     return KILN_OK;
-}
-
-static bool is_wanted(const char *line, bool best_only)
-{
-    return *line && *line != '#' &&
-           !(best_only && (strncmp(line, "tried ", 6) == 0 || strncmp(line, "failed ", 7) == 0));
 }
 
 kiln_status kiln_lines_parse(const char *text, const char *device, const kiln_facts *facts,
@@ -259,6 +261,43 @@ kiln_status kiln_lines_parse(const char *text, const char *device, const kiln_fa
         free(line);
     }
     kiln_text_free(&own);
+    return status;
+}
+
+/* "when FORMULA" goes before the lines of the devices of which it holds. */
+static kiln_status take_shipped(const char *line, size_t number, const kiln_facts *facts,
+                                bool *holds, kiln_lines *lines)
+{
+    kiln_text trouble = {0};
+    kiln_status status = KILN_OK;
+    if (strncmp(line, "when ", 5) == 0) {
+        kiln_env env;
+        kiln_env_init(&env, NULL);
+        status = kiln_facts_bind(facts, &env);
+        if (status == KILN_OK)
+            status = kiln_expr_holds(line + 5, &env, holds);
+        kiln_env_free(&env);
+    } else if (*holds && is_wanted(line, true)) {
+        status = take_line(line, number, facts, lines, &trouble);
+        if (status == KILN_OK && trouble.length)
+            status = kiln_fail(KILN_TEMPLATE_ERROR, "tuned.txt: %s", trouble.data);
+    }
+    kiln_text_free(&trouble);
+    return status;
+}
+
+kiln_status kiln_lines_shipped(const char *text, const kiln_facts *facts, kiln_lines *lines)
+{
+    kiln_status status = KILN_OK;
+    bool holds = false;
+    for (size_t i = 0; !text && i < kiln_num_embedded_templates; i++)
+        if (strcmp(kiln_embedded_templates[i].name, "tuned.txt") == 0)
+            text = kiln_embedded_templates[i].text;
+    for (size_t number = 1; text && *text && status == KILN_OK; number++) {
+        char *line = next_line(&text);
+        status = line ? take_shipped(line, number, facts, &holds, lines) : kiln_fail_memory();
+        free(line);
+    }
     return status;
 }
 
@@ -387,7 +426,8 @@ static double distance(const kiln_spec *a, const kiln_spec *b)
             return INFINITY;
         all += one;
     }
-    return all <= MOST_ALL ? all : INFINITY;
+    /* So that 80 is as far from 64 as from 100, whatever a logarithm's last digit. */
+    return all <= MOST_ALL ? round(1e6 * all) / 1e6 : INFINITY;
 }
 
 typedef struct {
@@ -403,21 +443,13 @@ static int compare_ranks(const void *left, const void *right)
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
-kiln_status kiln_lines_near(const kiln_lines *lines, const kiln_spec *spec,
-                            kiln_candidate **candidates, size_t *count)
+static kiln_status rank(const kiln_lines *lines, const kiln_spec *spec, ranked **ranks,
+                        size_t *count)
 {
-    *candidates = NULL;
     *count = 0;
-    if (lines->count == 0 || !kiln_spec_is_tunable(spec))
-        return KILN_OK;
-    ranked *ranks = malloc(lines->count * sizeof *ranks);
-    *candidates = calloc(lines->count, sizeof **candidates);
-    if (!ranks || !*candidates) {
-        free(ranks);
-        free(*candidates);
-        *candidates = NULL;
+    *ranks = malloc((lines->count + 1) * sizeof **ranks);
+    if (!*ranks)
         return kiln_fail_memory();
-    }
     for (size_t i = 0; i < lines->count; i++) {
         const kiln_line *line = &lines->of[i];
         if (line->kind != KILN_LINE_BEST || line->spec.row != spec->row ||
@@ -425,20 +457,38 @@ kiln_status kiln_lines_near(const kiln_lines *lines, const kiln_spec *spec,
             continue;
         double apart = distance(&line->spec, spec);
         if (isfinite(apart))
-            ranks[(*count)++] = (ranked){apart, i};
+            (*ranks)[(*count)++] = (ranked){apart, i};
     }
     if (*count > 0)
-        qsort(ranks, *count, sizeof *ranks, compare_ranks);
-    for (size_t i = 0; i < *count; i++) {
+        qsort(*ranks, *count, sizeof **ranks, compare_ranks);
+    return KILN_OK;
+}
+
+kiln_status kiln_lines_near(const kiln_lines *lines, const kiln_spec *spec,
+                            kiln_tuning_origin origin, kiln_candidate **candidates, size_t *count)
+{
+    ranked *ranks;
+    size_t more;
+    if (lines->count == 0 || !kiln_spec_is_tunable(spec))
+        return KILN_OK;
+    kiln_status status = rank(lines, spec, &ranks, &more);
+    if (status != KILN_OK || more == 0) {
+        free(ranks);
+        return status;
+    }
+    kiln_candidate *grown = realloc(*candidates, (*count + more) * sizeof *grown);
+    if (grown)
+        *candidates = grown;
+    else
+        status = kiln_fail_memory();
+    for (size_t i = 0; i < more && grown; i++) {
         const kiln_line *line = &lines->of[ranks[i].index];
-        kiln_candidate *c = &(*candidates)[i];
-        c->variant = line->variant;
+        kiln_candidate *c = &grown[(*count)++];
+        *c = (kiln_candidate){.variant = line->variant, .origin = origin, .from = line->spec.text};
         memcpy(c->values, line->values, sizeof c->values);
-        c->origin = KILN_TUNING_TUNED;
-        c->from = line->spec.text;
     }
     free(ranks);
-    return KILN_OK;
+    return status;
 }
 
 bool kiln_spec_is_tunable(const kiln_spec *spec)

@@ -32,8 +32,9 @@ typedef struct kiln_lines {
     size_t count, capacity;
 } kiln_lines;
 
-/* KILN_INVALID_ARGUMENT with a sentence for a line that cannot be on a device of these facts. line
- * is freed with kiln_line_free, only after success. */
+/* KILN_INVALID_ARGUMENT with a sentence for a line that cannot be on a device of these facts; but
+ * of a line that is not the best, whether its values may be used is not looked at. line is freed
+ * with kiln_line_free, only after success. */
 kiln_status kiln_line_parse(const char *text, const kiln_facts *facts, kiln_line *line);
 void kiln_line_free(kiln_line *line);
 
@@ -58,10 +59,15 @@ kiln_status kiln_lines_put(kiln_lines *lines, kiln_line_kind kind, const kiln_sp
  */
 size_t kiln_lines_remove(kiln_lines *lines, const char *spec);
 
-/* The best lines that a spec may use, nearest first; texts point into lines. The caller frees
- * *candidates. The rule of nearness is kiln.h's, under tuning. */
+/* The best lines that a spec may use, nearest first, behind the *count candidates that are there
+ * (*candidates is NULL if there are none); texts point into lines. The caller frees *candidates,
+ * whatever the result. The rule of nearness is kiln.h's, under tuning. */
 kiln_status kiln_lines_near(const kiln_lines *lines, const kiln_spec *spec,
-                            kiln_candidate **candidates, size_t *count);
+                            kiln_tuning_origin origin, kiln_candidate **candidates, size_t *count);
+
+/* The lines that kiln brings along for devices of these facts (tuned.txt among the templates).
+ * text: NULL for that file. A line that cannot be is a KILN_TEMPLATE_ERROR. */
+kiln_status kiln_lines_shipped(const char *text, const kiln_facts *facts, kiln_lines *lines);
 
 /* Whether a spec leaves its tuning values to kiln: tile_size and workgroup_size are 0. */
 bool kiln_spec_is_tunable(const kiln_spec *spec);

@@ -236,7 +236,8 @@ kiln_status kiln_tuning_read(kiln_tuning_store *store, bool best_only, kiln_line
         kiln_text why = {0};
         dir = open_dir(store, false, &why);
         if (dir < 0) {
-            if (errno != ENOENT)
+            /* Of its own directory the cache tells the same. */
+            if (store->given && errno != ENOENT)
                 warn(store, &why);
             kiln_text_free(&why);
             return KILN_OK;

@@ -175,7 +175,7 @@ void cli_log(void *user, kiln_log_level level, const char *message);
 /* A context on the device asked for; its warnings are printed. */
 int cli_open_context(const cli_options *options, kiln_context **context);
 
-/* "derived" or "tuned". */
+/* "derived", "tuned" or "shipped". */
 const char *cli_origin(kiln_tuning_origin origin);
 
 /* ---- specs (specs.c) ----------------------------------------------------------------------- */

@@ -133,5 +133,7 @@ int cli_find_facts(const cli_options *options, bool facts_first, kiln_facts *fac
 
 const char *cli_origin(kiln_tuning_origin origin)
 {
-    return origin == KILN_TUNING_TUNED ? "tuned" : "derived";
+    return origin == KILN_TUNING_TUNED     ? "tuned"
+           : origin == KILN_TUNING_SHIPPED ? "shipped"
+                                           : "derived";
 }

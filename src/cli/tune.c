@@ -84,10 +84,10 @@ static int show_progress(void *user, const kiln_tune_progress *p)
     progress *s = user;
     double now = cli_now();
     if (s->possible && now - s->start >= 2 && now - s->last >= 0.2) {
-        fprintf(
-            stderr, "\r\033[K%.50s: %.0f of %.0f s, %zu tried, %zu failed, best %s (%.2fx) %s %s",
-            p->spec, p->elapsed_s, p->budget_s, p->tried, p->failed, cli_seconds(p->best_s).text,
-            p->best_s > 0 ? p->default_s / p->best_s : 1, p->variant, p->tuning);
+        /* Short, as a line that wraps cannot be taken back. */
+        fprintf(stderr, "\r\033[K%.32s: %.0f of %.0f s, %zu tried, best %s (%.2fx)", p->spec,
+                p->elapsed_s, p->budget_s, p->tried, cli_seconds(p->best_s).text,
+                p->best_s > 0 ? p->default_s / p->best_s : 1);
         fflush(stderr);
         s->last = now;
         s->shown = true;

@@ -29,13 +29,13 @@ extern char **environ;
 /* The first candidate of a search may take FIRST_LIMIT_S; the later ones MORE times what it took,
  * but LEAST_LIMIT_S at least. */
 #define FIRST_LIMIT_S 600.0
-#define LEAST_LIMIT_S 10.0
+#define LEAST_LIMIT_S 5.0
 #define MORE          4.0
 
 /* What a candidate may take beyond the budget before the search ends without it. */
 #define GRACE_S 10.0
 
-#define MAX_MESSAGE 2048
+#define MAX_MESSAGE 4096
 
 volatile sig_atomic_t cli_tune_signal;
 
@@ -402,6 +402,7 @@ int cli_worker_main(const cli_options *options)
         alarm((unsigned)FIRST_LIMIT_S);
         kiln_status opened =
             kiln_trials_open(context, list.texts[0], dims, num_dims, options->budget, &trials);
+        alarm(0);
         if (opened == KILN_OK)
             serve(context, trials, out);
         else
