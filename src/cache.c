@@ -105,9 +105,9 @@ static bool find_place(kiln_cache *cache, const char *dir)
 }
 
 /* In a directory, or if store is not NULL in that. */
-static kiln_status open_cache(kiln_cache_mode mode, const char *dir, const kiln_store *store,
-                              uint64_t max_bytes, kiln_cache_log log, void *log_user,
-                              kiln_cache **cache)
+static kiln_status open_either(kiln_cache_mode mode, const char *dir, const kiln_store *store,
+                               uint64_t max_bytes, kiln_cache_log log, void *log_user,
+                               kiln_cache **cache)
 {
     *cache = NULL;
     if ((int)mode < KILN_CACHE_DEFAULT || (int)mode > KILN_CACHE_REQUIRE)
@@ -138,13 +138,13 @@ static kiln_status open_cache(kiln_cache_mode mode, const char *dir, const kiln_
 kiln_status kiln_cache_open(kiln_cache_mode mode, const char *dir, uint64_t max_bytes,
                             kiln_cache_log log, void *log_user, kiln_cache **cache)
 {
-    return open_cache(mode, dir, NULL, max_bytes, log, log_user, cache);
+    return open_either(mode, dir, NULL, max_bytes, log, log_user, cache);
 }
 
 kiln_status kiln_cache_open_store(kiln_cache_mode mode, const kiln_store *store, kiln_cache_log log,
                                   void *log_user, kiln_cache **cache)
 {
-    return open_cache(mode, NULL, store, 0, log, log_user, cache);
+    return open_either(mode, NULL, store, 0, log, log_user, cache);
 }
 
 const kiln_store *kiln_cache_store(const kiln_cache *cache)

@@ -367,7 +367,8 @@ typedef struct kiln_tune_result {
  * process of its own for them, and so has to be run first where that may happen.
  *
  * KILN_INVALID_ARGUMENT for a budget that is not above 0; KILN_INVALID_SPEC for a spec that leaves
- * nothing to choose; else as kiln_create_kernel and kiln_launch. Kernels made before keep their
+ * nothing to choose; KILN_OPENCL_ERROR if the choice without tuning fails; else as
+ * kiln_create_kernel and kiln_launch. Kernels made before keep their
  * values. Waits for the device; other work on it disturbs the times. */
 KILN_API kiln_status kiln_tune(kiln_context *context, const char *spec,
                                const kiln_tune_params *params, kiln_tune_result *result);

@@ -302,9 +302,7 @@ static kiln_status conclude(tuning *t)
         return status;
     const kiln_trial *first = &t->search.trials[0];
     if (first->state != KILN_TRIAL_DONE)
-        return kiln_fail(KILN_UNSUPPORTED,
-                         "%s: the choice without tuning failed when it was run "
-                         "again",
+        return kiln_fail(KILN_OPENCL_ERROR, "%s: the choice without tuning failed when run again",
                          t->spec->text);
     for (size_t f = 1; f < count; f++) {
         const kiln_trial *trial = &t->search.trials[finalists[f]];
@@ -356,9 +354,9 @@ static kiln_status search(tuning *t)
     kiln_status status = try_one(t, 0);
     if (status == KILN_OK && t->search.trials[0].state == KILN_TRIAL_OPEN)
         status =
-            kiln_fail(KILN_UNSUPPORTED, "%s: ended before anything was measured", t->spec->text);
+            kiln_fail(KILN_OPENCL_ERROR, "%s: ended before anything was measured", t->spec->text);
     else if (status == KILN_OK && t->search.trials[0].state == KILN_TRIAL_FAILED)
-        status = kiln_fail(KILN_UNSUPPORTED, "%s: the choice without tuning fails: %s",
+        status = kiln_fail(KILN_OPENCL_ERROR, "%s: the choice without tuning fails: %s",
                            t->spec->text, t->why.length ? t->why.data : "it does not run");
     while (status == KILN_OK && !is_over(t)) {
         status = kiln_search_next(&t->search, &index, &over);
