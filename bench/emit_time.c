@@ -21,12 +21,15 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The row with every dimension at 1000, and the first choice of what must be named. */
+/* The row with every dimension at 1000, heads and their size at 128, and the first choice of what
+ * must be named. */
 static void write_spec(const kiln_row *row, const char *dtype, char *spec, size_t size)
 {
     size_t length = (size_t)snprintf(spec, size, "%s dtype=%s", row->name, dtype);
     for (size_t i = 0; i < KILN_MAX_DIMS && row->dims[i]; i++)
-        length += (size_t)snprintf(spec + length, size - length, " %s=1000", row->dims[i]);
+        length += (size_t)snprintf(
+            spec + length, size - length, " %s=%d", row->dims[i],
+            row->literal && kiln_expr_mentions(row->literal, row->dims[i]) ? 128 : 1000);
     for (size_t i = 0; i < KILN_MAX_OPTIONS && row->options[i].name; i++) {
         const kiln_option *option = &row->options[i];
         if (!option->fallback)

@@ -12,7 +12,8 @@ typedef struct ffn_options {
     int64_t tokens, hidden, ffn, repeat;
     kiln_dtype dtype;
     kiln_approx approx;
-    bool unfused, fused; /* which chains to run */
+    bool unfused;      /* whether to run the unfused chain */
+    const char *fused; /* the fusions of the other chain; NULL: do not run it */
     bool json;
     const char *device;
 } ffn_options;
@@ -20,6 +21,9 @@ typedef struct ffn_options {
 /* ---- ffn_options.c ----------------------------------------------------------------------- */
 
 void ffn_print_help(void);
+
+/* What --fusions calls top2. */
+#define FFN_TOP2 "matmul_bias_gelu,matmul_bias_residual"
 
 /* Over the defaults in *options. False: refused, with a sentence on stderr. */
 bool ffn_parse_options(char **argv, ffn_options *options);
@@ -68,22 +72,18 @@ ffn_error ffn_compare(const ffn_reference *reference, const void *y, kiln_dtype 
 
 /* ---- ffn_report.c ------------------------------------------------------------------------ */
 
-enum { FFN_MAX_LAUNCHES = 6, FFN_MAX_ARGS = 5 };
-
-typedef struct ffn_launch {
-    kiln_kernel *kernel;
-    kiln_kernel_info info;
-    kiln_arg args[FFN_MAX_ARGS];
-    size_t num_args;
-} ffn_launch;
+enum { FFN_MAX_LAUNCHES = 6 };
 
 /* A way to compute y: launches one after the other. */
 typedef struct ffn_chain {
     const char *name;
-    ffn_launch launches[FFN_MAX_LAUNCHES];
+    kiln_plan *plan;
+    kiln_prepared_plan *prepared;
+    kiln_kernel *kernels[FFN_MAX_LAUNCHES];
+    kiln_kernel_info infos[FFN_MAX_LAUNCHES];
     size_t count;
-    kiln_cost cost; /* of a step */
-    double first_s; /* the first step, in which some drivers compile */
+    kiln_plan_cost cost; /* of a step */
+    double first_s;      /* the first step, in which some drivers compile */
     double *seconds;
     double median_s, min_s, max_s;
     ffn_error error;
@@ -94,7 +94,7 @@ typedef struct ffn_result {
     const ffn_options *options;
     char *device, *platform;
     cl_uint compute_units;
-    double bytes, device_bytes; /* of the buffers; of the device */
+    double bytes, device_bytes; /* of the plans; of the device */
     size_t checked_rows;
     ffn_chain chains[2]; /* unfused, fused; count 0: not run */
 } ffn_result;

@@ -17,8 +17,9 @@ void ffn_print_help(void)
         "  --ffn N           columns between W1 and W2 (4096)\n"
         "  --dtype TYPE      storage: f32, f16 or bf16 (f32)\n"
         "  --approx FORM     GELU's: none (by erf) or tanh (none)\n"
-        "  --fusions SET     none: the unfused kernels only; top2: matmul_bias_gelu and\n"
-        "                    matmul_bias_residual only (both, one beside the other)\n"
+        "  --fusions SET     none: unfused only; top3, top5, all: fused only, by kiln's sets of\n"
+        "                    fusions; top2: by matmul_bias_gelu and matmul_bias_residual (none\n"
+        "                    and top2, one beside the other)\n"
         "  --device NAME     cpu, gpu, an index or a part of a name ($KILN_DEVICE, or the first\n"
         "                    GPU, or the first CPU)\n"
         "  --repeat N        timed steps of each (21)\n"
@@ -60,7 +61,7 @@ static bool parse_option(const char *option, const char *value, ffn_options *opt
 {
     static const char *const dtypes[] = {"f32", "f16", "bf16", NULL};
     static const char *const approxes[] = {"none", "tanh", NULL};
-    static const char *const fusions[] = {"none", "top2", NULL};
+    static const char *const fusions[] = {"none", "top2", "top3", "top5", "all", NULL};
     int at;
     if (strcmp(option, "--tokens") == 0)
         return parse_number(option, value, INT32_MAX, &options->tokens);
@@ -82,7 +83,7 @@ static bool parse_option(const char *option, const char *value, ffn_options *opt
         if (!parse_choice(option, value, fusions, &at))
             return false;
         options->unfused = at == 0;
-        options->fused = at == 1;
+        options->fused = at == 0 ? NULL : at == 1 ? FFN_TOP2 : fusions[at];
     } else {
         options->device = value;
     }

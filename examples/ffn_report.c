@@ -59,7 +59,7 @@ static void print_kernels(const ffn_chain *chain)
 {
     printf("\n%-7s kernel         variant   cache       created  tuning\n", chain->name);
     for (size_t i = 0; i < chain->count; i++) {
-        const kiln_kernel_info *info = &chain->launches[i].info;
+        const kiln_kernel_info *info = &chain->infos[i];
         printf("%-22s %-9s %-8s %7.1f ms  %s\n", info->name, info->variant, cache_name(info->cache),
                1e3 * info->create_s, info->tuning);
     }
@@ -221,7 +221,7 @@ static void print_chain(const ffn_chain *chain)
 {
     printf(" \"%s\": {\"kernels\": [", chain->name);
     for (size_t i = 0; i < chain->count; i++) {
-        const kiln_kernel_info *info = &chain->launches[i].info;
+        const kiln_kernel_info *info = &chain->infos[i];
         printf("%s\n  {", i ? "," : "");
         print_member("spec", info->spec);
         print_member("variant", info->variant);

@@ -50,7 +50,7 @@ static kiln_status bind_end(generation *g, const char *name, bool output)
         bool own = parameter->tensor >= first && parameter->tensor < first + KILN_MAX_TENSORS;
         if (!(output ? parameter->is_output : parameter->is_input) || !own)
             continue;
-        kiln_status status = kiln_env_string(&g->env, name, parameter->name);
+        kiln_status status = kiln_env_string(&g->env, name, parameter->code);
         return status == KILN_OK ? bind_dtype(&g->env, name, parameter->dtype) : status;
     }
     return KILN_OK;
@@ -63,7 +63,7 @@ static kiln_status bind_tensors(generation *g)
     for (size_t i = 0; i < signature->count && status == KILN_OK; i++)
         if (signature->parameters[i].kind == KILN_ARG_BUFFER)
             status =
-                bind_dtype(&g->env, signature->parameters[i].name, signature->parameters[i].dtype);
+                bind_dtype(&g->env, signature->parameters[i].code, signature->parameters[i].dtype);
     for (int dtype = KILN_F32; dtype <= KILN_I32 && status == KILN_OK; dtype++) {
         bool used = false;
         for (size_t i = 0; i < signature->count; i++)
@@ -111,10 +111,10 @@ static kiln_status bind_signature(generation *g, const char *entry, int64_t work
         }
         kiln_text_addf(&head, "__global %s%s *%s%s, const ulong %s_offset",
                        parameter->is_output ? "" : "const ", storage_type(parameter->dtype),
-                       may_alias(signature, parameter) ? "" : "restrict ", parameter->name,
-                       parameter->name);
+                       may_alias(signature, parameter) ? "" : "restrict ", parameter->code,
+                       parameter->code);
         kiln_text_addf(&offsets, "%s    %s += %s_offset;", offsets.length ? "\n" : "",
-                       parameter->name, parameter->name);
+                       parameter->code, parameter->code);
     }
     const kiln_passed *passed = g->spec->row->passed;
     for (size_t i = 0; i < KILN_MAX_PASSED && passed[i].name; i++)
@@ -206,7 +206,7 @@ static kiln_status collect_ops(generation *g, int hook, const kiln_op_instance *
             if (ops[i].parameters[t] < 0)
                 continue;
             const kiln_parameter *parameter = &signature->parameters[ops[i].parameters[t]];
-            status = kiln_env_string(names, op->tensors[t].name, parameter->name);
+            status = kiln_env_string(names, op->tensors[t].name, parameter->code);
             if (status == KILN_OK)
                 status = bind_dtype(names, op->tensors[t].name, parameter->dtype);
         }

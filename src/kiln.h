@@ -263,7 +263,9 @@ static inline kiln_arg kiln_scalar_int(const char *name, int64_t value)
  * overlap where one is written, but for the pairs that a kernel's comment allows in place (y on x,
  * residual on c). Works on in-order and out-of-order queues: the launch waits for wait_list (of
  * num_wait events, NULL if 0), its stages for one another; event, if not NULL, gets an event that
- * the caller releases. Returns as soon as it is enqueued; buffers are retained by OpenCL. */
+ * the caller releases. Returns as soon as it is enqueued, but for launches of a new kernel on a
+ * driver as PoCL (kiln_flush_cache): they wait while its binary is read. Buffers are retained by
+ * OpenCL. */
 KILN_API kiln_status kiln_launch(kiln_kernel *kernel, cl_command_queue queue, const kiln_arg *args,
                                  size_t num_args, cl_uint num_wait, const cl_event *wait_list,
                                  cl_event *event);
@@ -650,6 +652,13 @@ KILN_API kiln_status kiln_create_layernorm_kernel(kiln_context *context,
                                                   const kiln_layernorm_params *params,
                                                   kiln_kernel **kernel);
 
+/* sum = x + residual, rounded to dtype, and layernorm of the unrounded sum: y, mean, rstd.
+ * x[m,n] residual[m,n] gamma[n] beta[n] sum[m,n] y[m,n] mean[m] rstd[m]; sum may be x or residual
+ */
+KILN_API kiln_status kiln_create_residual_layernorm_kernel(kiln_context *context,
+                                                           const kiln_layernorm_params *params,
+                                                           kiln_kernel **kernel);
+
 /* xhat = (x - mean) rstd, g = dy gamma: dx = rstd (g - mean(g) - xhat mean(g xhat)),
  * dgamma = sum of dy xhat, dbeta = sum of dy, over rows.
  * dy[m,n] x[m,n] gamma[n] mean[m] rstd[m] dx[m,n] dgamma[n] dbeta[n] */
@@ -679,6 +688,12 @@ typedef struct kiln_rmsnorm_params {
 KILN_API kiln_status kiln_create_rmsnorm_kernel(kiln_context *context,
                                                 const kiln_rmsnorm_params *params,
                                                 kiln_kernel **kernel);
+
+/* sum = x + residual, rounded to dtype, and rmsnorm of the unrounded sum: y, rstd.
+ * x[m,n] residual[m,n] gamma[n] sum[m,n] y[m,n] rstd[m]; sum may be x or residual */
+KILN_API kiln_status kiln_create_residual_rmsnorm_kernel(kiln_context *context,
+                                                         const kiln_rmsnorm_params *params,
+                                                         kiln_kernel **kernel);
 
 /* xhat = x rstd, g = dy (gamma + unit_offset): dx = rstd (g - xhat mean(g xhat)), dgamma = sum of
  * dy xhat over rows.   dy[m,n] x[m,n] gamma[n] rstd[m] dx[m,n] dgamma[n] */
@@ -808,6 +823,384 @@ typedef struct kiln_matmul_bias_residual_params {
 
 KILN_API kiln_status kiln_create_matmul_bias_residual_kernel(
     kiln_context *context, const kiln_matmul_bias_residual_params *params, kiln_kernel **kernel);
+
+/* gate, up = a b: c = silu(gate) up, as in kiln_swiglu_params. a[m,k] b[k,2n] c[m,n]; layout nt:
+ * b[2n,k]. save_pre=1: also pre[m,2n] = a b, rounded to dtype, without padding and its columns in
+ * b's order: what swiglu_backward takes for x (c is computed from the unrounded). */
+typedef struct kiln_matmul_swiglu_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    kiln_gate_layout gate; /* of the columns of a b */
+    int64_t save_pre;
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_matmul_swiglu_params;
+
+KILN_API kiln_status kiln_create_matmul_swiglu_kernel(kiln_context *context,
+                                                      const kiln_matmul_swiglu_params *params,
+                                                      kiln_kernel **kernel);
+
+/* c = (a b) gelu'(x), x being what GELU was given; dbias=1: also dbias[n], the sums of c's columns,
+ * in f32 and before c is rounded.   a[m,k] b[k,n] x[m,n] c[m,n]; x shares ldc */
+typedef struct kiln_matmul_gelu_backward_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    kiln_approx approx;
+    int64_t dbias;
+    kiln_dtype out_dtype; /* dbias's storage; default dtype */
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_matmul_gelu_backward_params;
+
+KILN_API kiln_status kiln_create_matmul_gelu_backward_kernel(
+    kiln_context *context, const kiln_matmul_gelu_backward_params *params, kiln_kernel **kernel);
+
+/* c = gelu(a) b, with bias=1 + bias   a[m,k] b[k,n] bias[n] c[m,n] */
+typedef struct kiln_gelu_matmul_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    kiln_approx approx;
+    int64_t bias; /* 1: bias is added */
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_gelu_matmul_params;
+
+KILN_API kiln_status kiln_create_gelu_matmul_kernel(kiln_context *context,
+                                                    const kiln_gelu_matmul_params *params,
+                                                    kiln_kernel **kernel);
+
+/* c = layernorm(a) b, with bias=1 + bias, with gelu=1 gelu of that; the norm is of a's rows and as
+ * in kiln_layernorm_params.   a[m,k] gamma[k] beta[k] b[k,n] bias[n] c[m,n]; save_stats=1: also
+ * mean[m] rstd[m] (f32) for the backward pass */
+typedef struct kiln_layernorm_matmul_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    double eps;         /* positive; 0: 1e-5 */
+    int64_t beta;       /* KILN_OFF: without; default on */
+    int64_t bias;       /* 1: bias is added */
+    int64_t save_stats; /* 1: mean and rstd are stored too */
+    int64_t gelu;       /* 1: by approx, which only then is named */
+    kiln_approx approx;
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_layernorm_matmul_params;
+
+KILN_API kiln_status kiln_create_layernorm_matmul_kernel(kiln_context *context,
+                                                         const kiln_layernorm_matmul_params *params,
+                                                         kiln_kernel **kernel);
+
+/* c = rmsnorm(a) b, with bias=1 + bias; the norm is of a's rows and as in kiln_rmsnorm_params.
+ * a[m,k] gamma[k] b[k,n] bias[n] c[m,n]; save_stats=1: also rstd[m] (f32) */
+typedef struct kiln_rmsnorm_matmul_params {
+    int64_t m, n, k;
+    kiln_dtype dtype;
+    double eps;          /* positive; 0: 1e-5 */
+    int64_t unit_offset; /* 1: gamma + 1 in place of gamma */
+    int64_t bias;        /* 1: bias is added */
+    int64_t save_stats;  /* 1: rstd is stored too */
+    kiln_layout layout;
+    int64_t lda, ldb, ldc;
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_rmsnorm_matmul_params;
+
+KILN_API kiln_status kiln_create_rmsnorm_matmul_kernel(kiln_context *context,
+                                                       const kiln_rmsnorm_matmul_params *params,
+                                                       kiln_kernel **kernel);
+
+/* q, k and v = a w, with bias=1 + bias, in one pass over a. w's columns, (heads + 2 kv_heads)
+ * head_dim of them, are q's, then k's, then v's; layout nt: w[columns,k].
+ * a[m,k] w[k,columns] bias[columns] q[m,heads*head_dim] k[m,kv_heads*head_dim] v (as k) */
+typedef struct kiln_qkv_projection_params {
+    int64_t m, k, heads, kv_heads, head_dim; /* the last three are given here, not at launch */
+    kiln_dtype dtype;
+    int64_t bias; /* 1: bias is added */
+    kiln_layout layout;
+    int64_t lda, ldb; /* row lengths in elements of a and w as stored; 0: no padding */
+    int64_t tile_size;
+    kiln_choice choice;
+} kiln_qkv_projection_params;
+
+KILN_API kiln_status kiln_create_qkv_projection_kernel(kiln_context *context,
+                                                       const kiln_qkv_projection_params *params,
+                                                       kiln_kernel **kernel);
+
+/* ---- plans ------------------------------------------------------------------------------- */
+
+/* A plan is an ordered list of launches over named tensors: a transformer's layer or a whole
+ * training step. It is made without a device, launch by launch or from a model's shapes; it can be
+ * rewritten by fusion, costed, and run. Whatever a launch needs to be known by follows from its
+ * spec, whose dimensions are all literal.
+ *
+ * A plan is one thread's at a time; so is a prepared plan, but for what only reads. */
+typedef struct kiln_plan kiln_plan;
+
+typedef enum kiln_role {
+    KILN_ROLE_TEMPORARY = 0, /* from its first writer to its last reader; its memory is reused */
+    KILN_ROLE_INPUT = 1,     /* the caller's, before each run; no launch writes it */
+    KILN_ROLE_PARAMETER = 2, /* a weight: the caller's at first, then as launches leave it */
+    KILN_ROLE_STATE = 3,     /* the same of an optimiser's: master weights, moments */
+    KILN_ROLE_OUTPUT = 4     /* written by a launch, the caller's after each run */
+} kiln_role;
+
+typedef enum kiln_phase {
+    KILN_PHASE_FORWARD = 0,
+    KILN_PHASE_BACKWARD = 1,
+    KILN_PHASE_UPDATE = 2
+} kiln_phase;
+
+/* Released with kiln_release_plan; NULL is allowed there. */
+KILN_API kiln_status kiln_create_plan(kiln_plan **plan);
+KILN_API void kiln_release_plan(kiln_plan *plan);
+
+/* A tensor is row-major, of rank 1 to KILN_MAX_RANK. Names are letters, digits, `_' and `.', and
+ * are used once. */
+KILN_API kiln_status kiln_plan_add_tensor(kiln_plan *plan, const char *name, kiln_dtype dtype,
+                                          size_t rank, const int64_t *extents, kiln_role role);
+
+/* Adds a launch at the end. args is one text, ARGUMENT=VALUE separated by blanks, in any order, for
+ * every argument of the spec's kernel:
+ *
+ *     kiln_plan_add_launch(plan, "matmul m=48 n=64 k=256", "a=x b=w c=y");
+ *     kiln_plan_add_launch(plan, "adamw n=16384", "g=dw param=w m=m v=v lr=lr beta1=0.9 ...");
+ *
+ * A buffer's value is a tensor, or TENSOR+OFFSET for a part of one from that element on: rows as
+ * far apart as the spec's lda, ldb or ldc says, which is the tensor's row length. Without an offset
+ * the argument is the whole tensor, and its extents are the tensor's, up to grouping: q[2,24,4,16]
+ * is [48,64]. A scalar's value is a number, or the name of one that each run is given.
+ *
+ * KILN_INVALID_SPEC for the spec, KILN_INVALID_LAUNCH for the rest: an unknown, doubled or missing
+ * argument, an unknown tensor, a dtype or an extent that disagrees (the dimension is named), a
+ * tensor that is read before it is written, or written again by a launch that does not read it. */
+KILN_API kiln_status kiln_plan_add_launch(kiln_plan *plan, const char *spec, const char *args);
+
+/* Adds a step that fills a tensor with zeros. It counts as a launch, without a kernel. */
+KILN_API kiln_status kiln_plan_add_zero(kiln_plan *plan, const char *tensor);
+
+/* Says what the launches added from here on belong to: a layer by its number, or -1, and a phase.
+ * At first -1 and forward. */
+KILN_API kiln_status kiln_plan_mark(kiln_plan *plan, int64_t layer, kiln_phase phase);
+
+/* ---- plans of models */
+
+/* A transformer's shapes and parts. Zero-initialise, then set; texts are only read during the call.
+ * A part that no kernel does is refused by name (KILN_UNSUPPORTED).
+ *
+ * Weights are [in, out] (y = x W). With a layer's number in N the tensors are
+ *
+ *     parameters  layerN.norm1.gamma .beta  .wq .wk .wv .wo  .bq .bk .bv .bo
+ *                 layerN.norm2.gamma .beta  .w1 .b1 .w2 .b2
+ *                 w1 is [hidden, 2 ffn] with swiglu: gate, then up
+ *     a gradient  PARAMETER.grad, its moments .m and .v, its f32 master copy .master (if dtype is
+ *                 not f32)
+ *     one layer   layer0.*; inputs x and, for backward, dy [batch*seq, hidden]; outputs y, dx
+ *     a model     table, pos_table, norm.gamma, norm.beta, head; inputs ids, targets [batch*seq]
+ *     both        input positions [batch*seq] for rope and learned positions
+ *
+ * and each run is given the scalars grad_scale (of a model with backward) and, for the update,
+ * max_norm, lr, beta1, beta2, eps, weight_decay (of matrices; other parameters do not decay) and
+ * step. A model's outputs are loss, a token's each, and without backward logits; an update's is
+ * sumsq[1], the sum of squares of all gradients. */
+typedef struct kiln_model_params {
+    int64_t layers; /* 0: one layer alone, without embedding, last norm and loss */
+    int64_t batch, seq;
+    int64_t hidden, ffn, heads;
+    int64_t kv_heads;       /* 0: heads */
+    int64_t head_dim;       /* 0: hidden/heads; heads*head_dim need not be hidden */
+    int64_t vocab;          /* of a model */
+    int64_t max_positions;  /* rows of pos_table; 0: seq */
+    kiln_dtype dtype;       /* activations and weights */
+    kiln_dtype grad_dtype;  /* of parameters' gradients; default f32 */
+    const char *activation; /* gelu_tanh, gelu_erf, swiglu */
+    const char *norm;       /* layernorm, rmsnorm */
+    const char *bias;       /* none (or NULL), qkv, all */
+    const char *positions;  /* none (or NULL), rope, alibi, learned */
+    const char *rope_style; /* neox (or NULL), gptj */
+    int64_t rotary_dim;     /* 0: head_dim */
+    double rope_theta;      /* 0: 10000 */
+    double eps;             /* of the norms; 0: 1e-5 */
+    double scale;           /* of attention's scores; 0: head_dim^-0.5 */
+    double softcap;         /* of attention's scores; 0: none */
+    int64_t window;         /* of attention; 0: none */
+    int64_t bidirectional;  /* 1: no causal mask */
+    int64_t parallel;       /* 1: attention and feed-forward both off x, each by a norm of its own;
+                               2: by one norm, norm1 */
+    int64_t unit_offset;    /* 1: rmsnorm by 1 + gamma */
+    int64_t tied;           /* 1: the head is table, transposed */
+    int64_t backward;       /* 1: gradients of all parameters, and dx */
+    int64_t update;         /* 1: grad_norm over all gradients, then adamw; needs backward */
+    int64_t keep_gradients; /* 1: gradients are outputs although there is an update */
+} kiln_model_params;
+
+/* The unfused plan: base kernels only. *plan is released with kiln_release_plan. */
+KILN_API kiln_status kiln_create_model_plan(const kiln_model_params *params, kiln_plan **plan);
+
+/* ---- costs */
+
+/* What a device does, for predictions. */
+typedef struct kiln_device_rates {
+    double copy_bytes;        /* a second, read and written, of a stream through memory */
+    double product_flops;     /* a second, of a large matrix product */
+    double elementwise_flops; /* a second, of GELU on data in cache */
+    double launch_s;          /* of an empty launch */
+    int64_t tile_columns;     /* of c, that one pass of a product over a covers: a fused prologue
+                                 is computed anew for each */
+} kiln_device_rates;
+
+/* Measures dtype's rates, in about a second after the kernels are built. The queue is in order and
+ * idle. */
+KILN_API kiln_status kiln_measure_rates(kiln_context *context, cl_command_queue queue,
+                                        kiln_dtype dtype, kiln_device_rates *rates);
+
+typedef struct kiln_plan_cost {
+    size_t launches;
+    size_t layers;             /* that launches are marked with */
+    double launches_per_layer; /* launches marked with a layer, over layers; 0 without layers */
+    size_t distinct_kernels;   /* names */
+    size_t distinct_specs;
+    double bytes, flops;
+    double elementwise_bytes; /* of bytes: all but the matrices of products and attention's tensors,
+                                 that is what norms, biases, activations and updates move */
+    double persistent_bytes;  /* inputs, parameters, states, outputs */
+    double peak_bytes;        /* those and temporaries, laid out by lifetime */
+    double unshared_bytes;    /* those and temporaries, each in memory of its own */
+    double predicted_s;       /* 0 without rates: the sum over launches of max(bytes/copy_bytes,
+                                 flops/rate), of launch_s, and of what prologues cost: their flops
+                                 once for each tile of columns, a norm's one more reading of a */
+} kiln_plan_cost;
+
+/* rates: NULL for no prediction. */
+KILN_API kiln_status kiln_get_plan_cost(const kiln_plan *plan, const kiln_device_rates *rates,
+                                        kiln_plan_cost *cost);
+
+/* ---- fusion */
+
+/* Names of fusions, which are those of fused kernels, in the order in which they are tried. NULL
+ * past the end. */
+KILN_API const char *kiln_fusion_name(size_t index);
+
+/* Rewrites the plan wherever one of the fusions fits. fusions is `none', `top3' (matmul_bias_gelu,
+ * matmul_bias_residual, layernorm_matmul), `top5' (and qkv_projection, gelu_matmul), `all', or
+ * names separated by commas. KILN_INVALID_ARGUMENT for a name that there is not.
+ *
+ * What is read later, as the backward pass does, is kept by the fused kernel where it has an output
+ * for it (pre, mean, rstd). A norm or a GELU that goes into a product's prologue, and whose result
+ * is read elsewhere, is computed again before its first reader there: the launch moves. Where
+ * neither is possible the fusion is not applied at that place.
+ *
+ * With rates a fusion that is predicted to lose on that device is refused at that place; force
+ * keeps it. Each refusal, each fusion that found no place, and each one kept by force leaves a
+ * sentence (kiln_plan_note). After KILN_OUT_OF_MEMORY the plan may only be released. */
+KILN_API kiln_status kiln_plan_fuse(kiln_plan *plan, const char *fusions,
+                                    const kiln_device_rates *rates, int force);
+
+/* The index-th sentence that the plan's fusion left, NULL past the end. Belongs to the plan, until
+ * it is changed. */
+KILN_API const char *kiln_plan_note(const kiln_plan *plan, size_t index);
+
+/* ---- what a plan holds */
+
+/* Strings belong to the plan and hold until it is changed. */
+typedef struct kiln_plan_launch_info {
+    const char *spec;   /* canonical; "zero" for kiln_plan_add_zero */
+    const char *kernel; /* its name; "zero" */
+    const char *args;   /* as kiln_plan_add_launch takes them */
+    int64_t layer;      /* -1: none */
+    kiln_phase phase;
+    kiln_cost cost;
+    double elementwise_bytes;
+    double predicted_s; /* 0 without rates */
+} kiln_plan_launch_info;
+
+KILN_API size_t kiln_plan_num_launches(const kiln_plan *plan);
+KILN_API kiln_status kiln_get_plan_launch_info(const kiln_plan *plan, size_t index,
+                                               const kiln_device_rates *rates,
+                                               kiln_plan_launch_info *info);
+
+typedef struct kiln_plan_tensor_info {
+    const char *name;
+    kiln_dtype dtype;
+    kiln_role role;
+    size_t rank;
+    int64_t extents[KILN_MAX_RANK];
+    uint64_t bytes;     /* without padding */
+    const char *stored; /* the tensor that holds it: itself, or the one that fusion merged it into,
+                           as wq, wk and wv into wqkv */
+    int64_t offset;     /* elements from stored's start */
+    int64_t row_stride; /* elements from row to row there */
+    size_t first, last; /* launches that touch it; first > last: none */
+} kiln_plan_tensor_info;
+
+/* Tensors in the order in which they were added, merged ones among them. */
+KILN_API size_t kiln_plan_num_tensors(const kiln_plan *plan);
+KILN_API kiln_status kiln_get_plan_tensor_info(const kiln_plan *plan, size_t index,
+                                               kiln_plan_tensor_info *info);
+KILN_API kiln_status kiln_find_plan_tensor(const kiln_plan *plan, const char *name,
+                                           kiln_plan_tensor_info *info);
+
+/* The names of the scalars that each run is given, NULL past the end. */
+KILN_API const char *kiln_plan_scalar(const kiln_plan *plan, size_t index);
+
+/* ---- running a plan */
+
+/* A plan with its kernels and memory on a device. */
+typedef struct kiln_prepared_plan kiln_prepared_plan;
+
+/* Lays the tensors out, makes the kernels, allocates. The plan is copied as far as it is needed.
+ * Temporaries share memory where their lifetimes allow; every other tensor has a buffer of its own,
+ * whose content is undefined at first.
+ *
+ * KILN_INVALID_ARGUMENT if an output is never written; KILN_UNSUPPORTED if the tensors need more
+ * memory than the device has (CL_DEVICE_GLOBAL_MEM_SIZE), or one more than it gives at once
+ * (CL_DEVICE_MAX_MEM_ALLOC_SIZE): found before anything is made, with both numbers. What a launch
+ * takes as scratch is not in the sum. */
+KILN_API kiln_status kiln_prepare_plan(kiln_context *context, const kiln_plan *plan,
+                                       kiln_prepared_plan **prepared);
+
+/* Waits for nothing: OpenCL keeps buffers until the commands that use them are over. NULL is
+ * allowed. */
+KILN_API void kiln_release_prepared_plan(kiln_prepared_plan *prepared);
+
+/* Where a tensor's elements are: row r begins at offset + r row_stride size bytes of buffer, which
+ * belongs to the prepared plan. A temporary's memory holds it during its life only. */
+typedef struct kiln_tensor_place {
+    cl_mem buffer;
+    size_t offset;     /* bytes */
+    size_t rows;       /* all extents but the last, multiplied */
+    size_t row_bytes;  /* of one row's elements */
+    size_t row_stride; /* bytes from row to row; row_bytes unless the tensor was merged */
+} kiln_tensor_place;
+
+KILN_API kiln_status kiln_prepared_tensor(const kiln_prepared_plan *prepared, const char *name,
+                                          kiln_tensor_place *place);
+
+/* Writes a tensor from, or reads it into, dense memory of so many bytes, its whole size; merged
+ * tensors too. Waits. The queue is in order, or idle. */
+KILN_API kiln_status kiln_write_tensor(kiln_prepared_plan *prepared, cl_command_queue queue,
+                                       const char *name, const void *data, size_t bytes);
+KILN_API kiln_status kiln_read_tensor(kiln_prepared_plan *prepared, cl_command_queue queue,
+                                      const char *name, void *data, size_t bytes);
+
+/* Enqueues every launch, in order. scalars are every scalar of the plan (kiln_scalar,
+ * kiln_scalar_int). On an out-of-order queue the launches wait for one another by events; and a run
+ * waits for the run before it, whatever its queue. wait_list and event as in kiln_launch. After a
+ * failure some launches may be enqueued. */
+KILN_API kiln_status kiln_run_plan(kiln_prepared_plan *prepared, cl_command_queue queue,
+                                   const kiln_arg *scalars, size_t num_scalars, cl_uint num_wait,
+                                   const cl_event *wait_list, cl_event *event);
+
+/* The same, and waits: seconds[i] gets the time that launch i took, from its events. The queue has
+ * CL_QUEUE_PROFILING_ENABLE; seconds has kiln_plan_num_launches. */
+KILN_API kiln_status kiln_time_plan(kiln_prepared_plan *prepared, cl_command_queue queue,
+                                    const kiln_arg *scalars, size_t num_scalars, double *seconds);
 
 #ifdef __cplusplus
 }

@@ -280,21 +280,21 @@ static kiln_status enqueue(launch *l, cl_command_queue queue, const kiln_sizes *
     for (size_t s = 0; s < kernel->generated.num_stages && status == KILN_OK; s++) {
         kiln_program *program = &kernel->programs[s];
         bool last = s + 1 == kernel->generated.num_stages;
-        bool want_event = !last || event || program->identity;
+        bool want_event = !last || event || program->identity || program->pending;
         cl_event done = NULL;
         status = set_arguments(l, program->kernel, sizes->dims);
         if (status != KILN_OK)
             break;
+        kiln_program_enter(kernel->context, program);
         cl_int code = clEnqueueNDRangeKernel(
             queue, program->kernel, 1, NULL, &sizes->global[s], &sizes->local[s],
             previous ? 1 : num_wait, previous ? &previous : wait_list, want_event ? &done : NULL);
+        kiln_program_ran(kernel->context, program, code == CL_SUCCESS ? done : NULL);
         if (code != CL_SUCCESS) {
             status = kiln_fail(KILN_OPENCL_ERROR, "%s: the launch failed: %s (%d)",
                                kernel->generated.stages[s].entry, kiln_cl_error_name(code), code);
             break;
         }
-        if (program->identity)
-            kiln_program_ran(kernel->context, program, done);
         if (previous)
             clReleaseEvent(previous);
         previous = done;

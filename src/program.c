@@ -161,12 +161,18 @@ kiln_status kiln_program_build(kiln_context *context, const char *source, const 
     return status;
 }
 
-/* ---- binaries that are whole after a run ---------------------------------------------------- */
+/* ---- binaries that are whole after a run ----------------------------------------------------
+
+   PoCL 3.1 ends in an assertion (pocl_release_dlhandle_cache) when a program's binary is read while
+   launches of it are under way. So a job waits for every launch of its program, and a launch for
+   the reading. */
 
 typedef struct pending {
     struct pending *next;
     cl_program program;
-    cl_event event;
+    cl_event *events; /* of launches, which may be over */
+    size_t num_events, max_events;
+    int entered; /* launches being enqueued */
     char *identity;
 } pending;
 
@@ -177,8 +183,8 @@ struct kiln_saver {
     pthread_cond_t idle;
     pthread_t thread;
     bool started, stop;
-    int saving; /* threads writing now */
     pending *list;
+    pending *reading; /* jobs whose binary is being read */
 };
 
 /* How often the thread looks whether launches are over. */
@@ -187,26 +193,68 @@ struct kiln_saver {
 static void free_pending(pending *job)
 {
     clReleaseProgram(job->program);
-    clReleaseEvent(job->event);
+    for (size_t i = 0; i < job->num_events; i++)
+        clReleaseEvent(job->events[i]);
+    free(job->events);
     free(job->identity);
     free(job);
 }
 
-static bool is_over(const pending *job)
+/* Drops the events that are over. */
+static void prune(pending *job)
 {
-    cl_int state = CL_QUEUED;
-    cl_int code =
-        clGetEventInfo(job->event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
-    return code != CL_SUCCESS || state <= CL_COMPLETE;
+    size_t left = 0;
+    for (size_t i = 0; i < job->num_events; i++) {
+        cl_int state = CL_QUEUED;
+        cl_int code = clGetEventInfo(job->events[i], CL_EVENT_COMMAND_EXECUTION_STATUS,
+                                     sizeof state, &state, NULL);
+        if (code != CL_SUCCESS || state <= CL_COMPLETE)
+            clReleaseEvent(job->events[i]);
+        else
+            job->events[left++] = job->events[i];
+    }
+    job->num_events = left;
 }
 
-/* The first job whose launch is over, taken from the list. */
+/* False when memory ran out. Events that are over go before the array grows. */
+static bool add_event(pending *job, cl_event event)
+{
+    if (job->num_events == job->max_events)
+        prune(job);
+    if (job->num_events == job->max_events) {
+        size_t more = job->max_events ? 2 * job->max_events : 8;
+        cl_event *events = realloc(job->events, more * sizeof(cl_event));
+        if (!events)
+            return false;
+        job->events = events;
+        job->max_events = more;
+    }
+    clRetainEvent(event);
+    job->events[job->num_events++] = event;
+    return true;
+}
+
+static pending *find_job(pending *list, cl_program program)
+{
+    while (list && list->program != program)
+        list = list->next;
+    return list;
+}
+
+static void take_out(pending **list, const pending *job)
+{
+    while (*list != job)
+        list = &(*list)->next;
+    *list = job->next;
+}
+
+/* The first job whose launches are over, taken from the list. */
 static pending *take_over(struct kiln_saver *saver)
 {
-    for (pending **at = &saver->list; *at; at = &(*at)->next) {
-        if (is_over(*at)) {
-            pending *job = *at;
-            *at = job->next;
+    for (pending *job = saver->list; job; job = job->next) {
+        prune(job);
+        if (job->num_events == 0 && job->entered == 0) {
+            take_out(&saver->list, job);
             return job;
         }
     }
@@ -218,12 +266,13 @@ static void save_finished(struct kiln_saver *saver)
 {
     pending *job;
     while ((job = take_over(saver))) {
-        saver->saving++;
+        job->next = saver->reading;
+        saver->reading = job;
         pthread_mutex_unlock(&saver->lock);
         save_program(saver->context, job->program, job->identity);
-        free_pending(job);
         pthread_mutex_lock(&saver->lock);
-        saver->saving--;
+        take_out(&saver->reading, job);
+        free_pending(job);
         pthread_cond_broadcast(&saver->idle);
     }
 }
@@ -269,7 +318,7 @@ void kiln_saver_flush(struct kiln_saver *saver)
 {
     pthread_mutex_lock(&saver->lock);
     save_finished(saver);
-    while (saver->saving > 0)
+    while (saver->reading)
         pthread_cond_wait(&saver->idle, &saver->lock);
     pthread_mutex_unlock(&saver->lock);
 }
@@ -296,21 +345,55 @@ void kiln_saver_free(struct kiln_saver *saver)
     free(saver);
 }
 
-void kiln_program_ran(kiln_context *context, kiln_program *program, cl_event event)
+void kiln_program_enter(kiln_context *context, kiln_program *program)
 {
-    if (!program->identity)
+    if (!program->pending)
         return;
-    pending *job = malloc(sizeof *job);
-    if (!job)
-        return; /* the next launch tries again */
-    *job = (pending){NULL, program->program, event, program->identity};
-    program->identity = NULL;
-    clRetainProgram(job->program);
-    clRetainEvent(event);
     struct kiln_saver *saver = context->saver;
     pthread_mutex_lock(&saver->lock);
-    job->next = saver->list;
-    saver->list = job;
+    while (find_job(saver->reading, program->program))
+        pthread_cond_wait(&saver->idle, &saver->lock);
+    pending *job = find_job(saver->list, program->program);
+    if (job)
+        job->entered++;
+    program->pending = job != NULL;
+    pthread_mutex_unlock(&saver->lock);
+}
+
+/* The job of a program's first launch. */
+static pending *make_job(kiln_program *program)
+{
+    pending *job = calloc(1, sizeof *job);
+    if (!job)
+        return NULL; /* the next launch tries again */
+    job->program = program->program;
+    job->identity = program->identity;
+    job->entered = 1;
+    clRetainProgram(job->program);
+    program->identity = NULL;
+    program->pending = true;
+    return job;
+}
+
+void kiln_program_ran(kiln_context *context, kiln_program *program, cl_event event)
+{
+    struct kiln_saver *saver = context->saver;
+    pending *made = program->identity && event ? make_job(program) : NULL;
+    if (!program->pending)
+        return;
+    pthread_mutex_lock(&saver->lock);
+    if (made) {
+        made->next = saver->list;
+        saver->list = made;
+    }
+    pending *job = find_job(saver->list, program->program);
+    job->entered--;
+    if (event && !add_event(job, event)) {
+        /* A launch that is not known of must not meet the reading. */
+        take_out(&saver->list, job);
+        free_pending(job);
+        program->pending = false;
+    }
     if (!saver->started)
         saver->started = pthread_create(&saver->thread, NULL, saver_main, saver) == 0;
     pthread_cond_signal(&saver->wake);

@@ -7,7 +7,8 @@
 typedef struct kiln_program {
     cl_program program;
     cl_kernel kernel;
-    char *identity; /* under which its binary is kept, while that is still to be done; else NULL */
+    char *identity; /* under which its binary is kept, before its first launch; else NULL */
+    bool pending;   /* launched, and its binary may not have been read yet */
     bool from_disk;
 } kiln_program;
 
@@ -25,8 +26,10 @@ void kiln_program_free(kiln_program *program);
  * out. */
 char *kiln_program_identity(const kiln_context *context, const char *source, const char *entry);
 
-/* event is of a launch of the program: once it is over the binary will be kept, by a thread of the
- * context. Does nothing if the binary is kept already. */
+/* Around the enqueueing of each launch, by the thread that holds the kernel's lock. event is the
+ * launch's, NULL if it failed: once all launches of the program are over its binary is kept, by a
+ * thread of the context, and launches wait while it is read. After that both do nothing. */
+void kiln_program_enter(kiln_context *context, kiln_program *program);
 void kiln_program_ran(kiln_context *context, kiln_program *program, cl_event event);
 
 /* The thread behind kiln_program_ran; made with the context. NULL when memory ran out. */

@@ -9,8 +9,8 @@
 #include "expr.h"
 
 #define KILN_MAX_DIMS     6
-#define KILN_MAX_OPTIONS  12
-#define KILN_MAX_LETS     16
+#define KILN_MAX_OPTIONS  16
+#define KILN_MAX_LETS     24
 #define KILN_MAX_RULES    10
 #define KILN_MAX_TENSORS  12
 #define KILN_MAX_NUMBERS  6
@@ -63,6 +63,7 @@ typedef struct kiln_tensor {
     const char *may_be;  /* an input that it may be in place of */
     const char *also_in; /* true: an output that is read as well (accumulate) */
     const char *touched; /* elements that a launch needs of it; NULL: all */
+    const char *as;      /* its name in templates; NULL: name */
 } kiln_tensor;
 
 /* A scalar argument: a number of one launch, as a learning rate or a seed. */

@@ -77,4 +77,87 @@
         "bad", KILN_OUT, "1", .dtype = "'i32'", .when = "bad"                                      \
     }
 
+/* ---- norms: their own rows, and those that a norm is fused into ---------------------------- */
+
+#define EPS_OPTION REAL_OPTION("eps", "1e-05", "added to the variance, or the mean square")
+#define EPS_RULE                                                                                   \
+    {                                                                                              \
+        "eps > 0", "eps=${eps}: must be positive"                                                  \
+    }
+#define BETA_OPTION                                                                                \
+    {                                                                                              \
+        .name = "beta", .type = KILN_OPTION_INT, .fallback = "1", .high = 1,                       \
+        .about = "0: without beta"                                                                 \
+    }
+#define UNIT_OFFSET_OPTION FLAG_OPTION("unit_offset", "1: gamma + 1 in place of gamma")
+/* What the norms' templates tell layernorm from rmsnorm by. */
+#define CENTRED                                                                                    \
+    {"centred", "1"},                                                                              \
+    {                                                                                              \
+        "unit_offset", "0"                                                                         \
+    }
+#define NOT_CENTRED                                                                                \
+    {"centred", "0"},                                                                              \
+    {                                                                                              \
+        "beta", "0"                                                                                \
+    }
+/* Which rows the norms' templates read: tensor, row length, elements from row to row. STATS: what
+ * they leave of a row in the scratch of that name, for the stages behind: in front of the scale of
+ * layernorm's rows the mean, in two floats. */
+#define NORM_LETS(tensor, width, stride, stats)                                                    \
+    {"X", "'" tensor "'"}, {"WIDTH", width}, {"STRIDE", stride},                                   \
+    {                                                                                              \
+        "STATS", stats                                                                             \
+    }
+
+/* SHARE: rows of a work-item that takes ELEMENTS of them. */
+#define ROWS_LETS(rows, width)                                                                     \
+    {"SHARE", "max(1,min(ELEMENTS/(" width "),ceildiv(" rows ",4*COMPUTE_UNITS)))"},               \
+    {                                                                                              \
+        "GROUPS", "ceildiv(" rows ",SHARE)"                                                        \
+    }
+
+/* A work-item keeps its elements of a row, 16 at most, in registers where the length is known. */
+#define KEPT_LETS(width)                                                                           \
+    {"PER_ITEM", "known(" width ") && WG > 0 ? ceildiv(" width ",WG) : 0"},                        \
+    {                                                                                              \
+        "KEPT", "PER_ITEM > 0 && PER_ITEM <= 16"                                                   \
+    }
+
+/* ---- sums over rows ------------------------------------------------------------------------ */
+
+/* The gradients that sums over rows make: the first one's name, their storage and number. */
+#define GRADS(first, count)                                                                        \
+    {"grad", "'" first "'"}, {"grad_dtype", OUT_DTYPE},                                            \
+    {                                                                                              \
+        "outs", count                                                                              \
+    }
+
+/* PARTS groups sum SHARE rows of a column each: parts[which][part][column]. SHARE has a limit of
+ * its own, since errors grow with the length of a sum. */
+#define PARTS_LETS                                                                                 \
+    {"PARTS", "ceildiv(m,SHARE)"},                                                                 \
+    {                                                                                              \
+        "PADDED", "roundup(n,16)"                                                                  \
+    }
+#define PARTS_SCRATCH .scratch = {{.name = "parts", .count = "outs*PARTS*PADDED", .when = "outs"}}
+
+#define FINISH_VECTOR                                                                              \
+    {                                                                                              \
+        .name = "finish", .file = "column_finish_vector.cl", .groups = "ceildiv(n,COLUMNS)",       \
+        .workgroup = "1", .when = "outs"                                                           \
+    }
+
+/* TILE: columns of a group that sums columns; SLICES: work-items of each. */
+#define TILE_LETS                                                                                  \
+    {"TILE", "32"},                                                                                \
+    {                                                                                              \
+        "SLICES", "WG/TILE"                                                                        \
+    }
+#define FINISH_SIMT                                                                                \
+    {                                                                                              \
+        .name = "finish", .file = "column_finish_simt.cl", .groups = "ceildiv(n,TILE)",            \
+        .workgroup = "WG", .when = "outs"                                                          \
+    }
+
 #endif

@@ -50,10 +50,16 @@ static const kiln_variant dropout_vector = {
 };
 
 /* LENGTH: of the runs within which an op may count columns. */
-#define ELEMENTWISE(length)                                                                        \
-    .family = "elementwise", .dims = {"m", "n"},                                                   \
-    .lets = {{"count", "m*n"}, {"run", length}, {"ldc", "n"}}, .epilogue_count = "m*n",            \
-    .prologue_count = "m*n", .flops = "0", .variants = {&vector, &simt}
+#define ELEMENTWISE(length) .lets = {RUNS(length)}, OVER_ELEMENTS
+#define RUNS(length)                                                                               \
+    {"count", "m*n"}, {"run", length},                                                             \
+    {                                                                                              \
+        "ldc", "n"                                                                                 \
+    }
+#define OVER_ELEMENTS                                                                              \
+    .family = "elementwise", .dims = {"m", "n"}, .epilogue_count = "m*n", .prologue_count = "m*n", \
+    .flops = "0", .variants = {&vector, &simt}
+#define GATED .lets = {RUNS("n"), {"gate", "layout"}}, OVER_ELEMENTS
 
 #define X_Y(alias)                                                                                 \
     TENSOR("x", KILN_IN, "m, n"),                                                                  \
@@ -101,7 +107,7 @@ const kiln_row kiln_elementwise_rows[] = {
      .tensors = {TENSOR("x", KILN_IN, "m, 2*n"), TENSOR("y", KILN_OUT, "m, n")},
      .prologue = {{.op = "swiglu"}},
      .epilogue = {{.op = "store"}},
-     ELEMENTWISE("n")},
+     GATED},
     {.name = "swiglu_backward",
      .summary = "dx: gradients of gate and up from dy",
      .options = {GATE_LAYOUT_OPTION},
@@ -109,7 +115,7 @@ const kiln_row kiln_elementwise_rows[] = {
                  TENSOR("dx", KILN_OUT, "m, 2*n")},
      .prologue = {{.op = "load"}},
      .epilogue = {{.op = "swiglu_backward"}},
-     ELEMENTWISE("n")},
+     GATED},
     {.name = "dropout",
      .family = "elementwise",
      .summary = "y = keep ? x/(1-p) : 0, keep by Philox4x32-10 of seed, offset and place",

@@ -5,95 +5,152 @@
 /* ---- variants ---------------------------------------------------------------------------- */
 
 /* workgroup_size and tile_size are honoured by these in every variant of the family. */
-#define TILE_RULE(edge_m, edge_n)                                                                  \
+#define TILE_RULE(edges)                                                                           \
     {                                                                                              \
-        "tile_size == 0 || " edge_m " == tile_size && " edge_n " == tile_size",                    \
+        "tile_size == 0 || " edges,                                                                \
             "tile_size=${tile_size}: this variant has no tiles of that edge"                       \
     }
 
-static const kiln_variant simt = {
-    .name = "simt",
-    .about = "work-groups, tiles of a and b in local memory, a register tile a work-item",
-    .allow = {{"workgroup_size == 0 || tile_size == 0 || workgroup_size <= tile_size*tile_size",
-               "workgroup_size=${workgroup_size}: a tile of ${tile_size}x${tile_size} has only "
-               "${tile_size*tile_size} elements"}},
-    .tune = {{"BM", {64, 128, 32, 16, 8}},
-             {"BN", {64, 128, 32, 16, 8}},
-             {"TM", {4, 8, 2, 1, 16}},
-             {"TN", {4, 8, 2, 1, 16}},
-             {"BK", {16, 32, 8}}},
-    .presets = {"BM=workgroup_size/4 BN=64 TM=4 TN=4", "BM=128 BN=128 TM=8 TN=8 BK=16",
-                "BM=64 BN=64 TM=4 TN=4 BK=16", "BM=32 BN=32 TM=2 TN=2 BK=16",
-                "BM=16 BN=16 TM=1 TN=1 BK=16"},
-    .require =
-        {TILE_RULE("BM", "BN"),
-         /* Small products keep enough groups to fill the device. Before the
-            others, since it is the last that a refusal should name. */
-         {"tile_size != 0 || workgroup_size != 0 || BM <= 16 || !known(m) || !known(n) || "
-          "ceildiv(m,BM)*ceildiv(n,BN) >= COMPUTE_UNITS",
-          "tiles of ${BM}x${BN} leave compute units idle"},
-         {"BM % TM == 0 && BN % TN == 0",
-          "a register tile of ${TM}x${TN} does not divide ${BM}x${BN}"},
-         {"workgroup_size == 0 || (BM/TM)*(BN/TN) == workgroup_size",
-          "workgroup_size=${workgroup_size}: tiles of ${BM}x${BN} by register tiles of ${TM}x${TN} "
-          "make groups of ${(BM/TM)*(BN/TN)}"},
-         {"(BM/TM)*(BN/TN) % 64 == 0", "a group of ${(BM/TM)*(BN/TN)} is no multiple of 64"},
-         {"(BM/TM)*(BN/TN) <= MAX_WORKGROUP",
-          "a group of ${(BM/TM)*(BN/TN)} work-items is over the device's ${MAX_WORKGROUP}"},
-         {"TM*TN <= 64", "a register tile of ${TM}x${TN} needs ${TM*TN} accumulators, over 64"},
-         {"4*BK*(BM+BN+2) <= LOCAL_MEM",
-          "tiles of ${BM}x${BN} by ${BK} need ${4*BK*(BM+BN+2)} bytes of local memory, over the "
-          "device's ${LOCAL_MEM}"}},
-    .lets = {{"WG", "(BM/TM)*(BN/TN)"},
-             {"TILES_N", "ceildiv(n,BN)"},
-             {"TILES", "ceildiv(m,BM)*TILES_N"}},
-    .widths = {"1"},
-    .stages = {{.file = "matmul_simt.cl", .groups = "TILES*batch", .workgroup = "WG"}},
+/* pair: how many columns of the product make one of c. Two (gate and up) are summed side by side,
+ * and all counts of columns that a tile keeps are twice those of c. */
+#define SIMT_TILES                                                                                 \
+    .name = "simt",                                                                                \
+    .about = "work-groups, tiles of a and b in local memory, a register tile a work-item",         \
+    .allow = {{"workgroup_size == 0 || tile_size == 0 || workgroup_size <= tile_size*tile_size",   \
+               "workgroup_size=${workgroup_size}: a tile of ${tile_size}x${tile_size} has only "   \
+               "${tile_size*tile_size} elements"}},                                                \
+    .tune = {{"BM", {64, 128, 32, 16, 8}},                                                         \
+             {"BN", {64, 128, 32, 16, 8}},                                                         \
+             {"TM", {4, 8, 2, 1, 16}},                                                             \
+             {"TN", {4, 8, 2, 1, 16}},                                                             \
+             {"BK", {16, 32, 8}}},                                                                 \
+    .presets = {"BM=workgroup_size/4 BN=64 TM=4 TN=4", "BM=128 BN=128/pair TM=8 TN=8/pair BK=16",  \
+                "BM=64 BN=64 TM=4 TN=4 BK=16", "BM=32 BN=32 TM=2 TN=2 BK=16",                      \
+                "BM=16 BN=16 TM=1 TN=1 BK=16"},                                                    \
+    .require =                                                                                     \
+        {TILE_RULE("BM == tile_size && BN == tile_size"), /* Small products keep enough groups to  \
+                                   fill the device. Before the others, since it is the last that a \
+                                   refusal should name. */                                         \
+         {"tile_size != 0 || workgroup_size != 0 || BM <= 16 || !known(m) || !known(n) || "        \
+          "ceildiv(m,BM)*ceildiv(n,BN) >= COMPUTE_UNITS",                                          \
+          "tiles of ${BM}x${BN} leave compute units idle"},                                        \
+         {"BM % TM == 0 && BN % TN == 0",                                                          \
+          "a register tile of ${TM}x${TN} does not divide ${BM}x${BN}"},                           \
+         {"workgroup_size == 0 || (BM/TM)*(BN/TN) == workgroup_size",                              \
+          "workgroup_size=${workgroup_size}: tiles of ${BM}x${BN} by register tiles of "           \
+          "${TM}x${TN} make groups of ${(BM/TM)*(BN/TN)}"},                                        \
+         {"(BM/TM)*(BN/TN) % 64 == 0", "a group of ${(BM/TM)*(BN/TN)} is no multiple of 64"},      \
+         {"(BM/TM)*(BN/TN) <= MAX_WORKGROUP",                                                      \
+          "a group of ${(BM/TM)*(BN/TN)} work-items is over the device's ${MAX_WORKGROUP}"},       \
+         {"TM*TN*pair <= 64",                                                                      \
+          "a register tile of ${TM}x${TN*pair} needs ${TM*TN*pair} accumulators, over 64"},        \
+         {"4*BK*(BM+pair*BN+2) <= LOCAL_MEM",                                                      \
+          "tiles of ${BM}x${pair*BN} by ${BK} need ${4*BK*(BM+pair*BN+2)} bytes of local memory, " \
+          "over the device's ${LOCAL_MEM}"}},                                                      \
+    .widths = {"1"}
+#define SIMT_LETS                                                                                  \
+    {"WG", "(BM/TM)*(BN/TN)"}, {"TILES_N", "ceildiv(n,BN)"},                                       \
+    {                                                                                              \
+        "TILES", "ceildiv(m,BM)*TILES_N"                                                           \
+    }
+#define SIMT_STAGE                                                                                 \
+    {                                                                                              \
+        .file = "matmul_simt.cl", .groups = "TILES*batch", .workgroup = "WG"                       \
+    }
+
+static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SIMT_STAGE}};
+
+#define VECTOR_TILES                                                                               \
+    .name = "vector",                                                                              \
+    .about = "CPU: a work-item a macro-tile, packed blocks in local memory, explicit vectors",     \
+    .allow = {ON_CPU},                                                                             \
+    .tune = {{"W", {16, 8, 4}},                                                                    \
+             {"NV", {4, 2, 1}},                                                                    \
+             {"MR", {6, 8, 4, 2, 1}},                                                              \
+             {"KC", {256, 512, 1024, 128, 64, 32}},                                                \
+             {"MC", {240, 120, 128, 64, 32, 16, 8}},                                               \
+             {"NC", {256, 128, 64, 32, 16, 8}},                                                    \
+             {"MS", {480, 240, 128, 64, 32, 16, 8}}},                                              \
+    .presets = {"W=min(max(SIMD,4),tile_size) NV=tile_size>=64&&SIMD>8?2:pair MR=8 KC=256 "        \
+                "MC=tile_size NC=pair*tile_size MS=tile_size",                                     \
+                "W=min(max(SIMD,4),tile_size) NV=pair MR=8 KC=64 MC=tile_size "                    \
+                "NC=pair*tile_size MS=tile_size",                                                  \
+                "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=512 MC=240 NC=256 MS=480",                    \
+                "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=256 MS=480",                    \
+                "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=128 MS=240",                    \
+                "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=120 NC=64 MS=240",                     \
+                "W=max(SIMD,4) NV=SIMD>8?2:pair MR=8 KC=128 MC=64 NC=64 MS=64"},                   \
+    .require = {TILE_RULE("MC == MS && MC == tile_size && NC == pair*tile_size"),                  \
+                {"MC % MR == 0 && MS % MR == 0 && MS >= MC",                                       \
+                 "panels of ${MR} rows do not divide blocks of ${MC} and ${MS}"},                  \
+                {"NV % pair == 0 && NC % (W*NV) == 0",                                             \
+                 "panels of ${W*NV} columns do not divide blocks of ${NC}"},                       \
+                {"W <= SIMD || W == 4", "vectors of ${W} are wider than the device's ${SIMD}"},    \
+                {"MR*NV <= (SIMD > 8 ? 24 : 12)",                                                  \
+                 "a register tile of ${MR}x${NV} vectors does not fit the registers"},             \
+                {"4*((known(k) ? min(KC,roundup(k,16)) : KC)*(MC+NC)+"                             \
+                 "(!known(k) || k > KC ? MS*NC : 0)) <= LOCAL_MEM",                                \
+                 "blocks of ${MC}x${NC} by ${KC} do not fit the device's ${LOCAL_MEM} bytes of "   \
+                 "local memory"}},                                                                 \
+    .widths = {"16", "W"}, .fixed_workgroup = true
+/* STRIPS: of equal height, as many as fill the device. */
+#define VECTOR_LETS                                                                                \
+    {"KB", "known(k) ? min(KC,roundup(k,16)) : KC"}, {"SUMS", "!known(k) || k > KC"},              \
+        {"NR", "W*NV"}, {"TILES_N", "ceildiv(columns,NC)"},                                        \
+        {"STRIPS", "max(ceildiv(m,MS),min(ceildiv(m,8*MR),"                                        \
+                   "ceildiv(2*COMPUTE_UNITS,TILES_N*batch)))"},                                    \
+        {"STRIP", "min(roundup(ceildiv(m,STRIPS),MR),MS)"},                                        \
+    {                                                                                              \
+        "TILES", "ceildiv(m,STRIP)*TILES_N"                                                        \
+    }
+#define VECTOR_STAGE                                                                               \
+    {                                                                                              \
+        .file = "matmul_vector.cl", .groups = "TILES*batch", .workgroup = "1"                      \
+    }
+
+static const kiln_variant vector = {VECTOR_TILES, .lets = {VECTOR_LETS}, .stages = {VECTOR_STAGE}};
+
+/* With a norm of a's rows in front: its statistics first, then the product normalises a on its way
+ * in. */
+#define STATS_SCRATCH .scratch = {{.name = "stats", .count = "m*STATS"}}
+#define STATS_LETS    NORM_LETS("a", "k", "lda", "1 + 2*centred")
+
+static const kiln_variant normed_vector = {
+    VECTOR_TILES,
+    .lets = {VECTOR_LETS, {"U", "4"}, {"ELEMENTS", "16384"}, ROWS_LETS("m", "k"), STATS_LETS},
+    STATS_SCRATCH,
+    .stages = {{.name = "stats", .file = "norm_vector.cl", .groups = "GROUPS", .workgroup = "1"},
+               VECTOR_STAGE},
 };
 
-static const kiln_variant vector = {
-    .name = "vector",
-    .about = "CPU: a work-item a macro-tile, packed blocks in local memory, explicit vectors",
-    .allow = {ON_CPU},
-    .tune = {{"W", {16, 8, 4}},
-             {"NV", {4, 2, 1}},
-             {"MR", {6, 8, 4, 2, 1}},
-             {"KC", {256, 512, 1024, 128, 64, 32}},
-             {"MC", {240, 120, 128, 64, 32, 16, 8}},
-             {"NC", {256, 128, 64, 32, 16, 8}},
-             {"MS", {480, 240, 128, 64, 32, 16, 8}}},
-    .presets =
-        {"W=min(max(SIMD,4),tile_size) NV=tile_size>=64&&SIMD>8?2:1 MR=8 KC=256 MC=tile_size "
-         "NC=tile_size MS=tile_size",
-         "W=min(max(SIMD,4),tile_size) NV=1 MR=8 KC=64 MC=tile_size NC=tile_size MS=tile_size",
-         "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=512 MC=240 NC=256 MS=480",
-         "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=256 MS=480",
-         "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=128 MS=240",
-         "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=120 NC=64 MS=240",
-         "W=max(SIMD,4) NV=SIMD>8?2:1 MR=8 KC=128 MC=64 NC=64 MS=64"},
-    .require = {TILE_RULE("MC == MS && MC", "NC"),
-                {"MC % MR == 0 && MS % MR == 0 && MS >= MC",
-                 "panels of ${MR} rows do not divide blocks of ${MC} and ${MS}"},
-                {"NC % (W*NV) == 0", "panels of ${W*NV} columns do not divide blocks of ${NC}"},
-                {"W <= SIMD || W == 4", "vectors of ${W} are wider than the device's ${SIMD}"},
-                {"MR*NV <= (SIMD > 8 ? 24 : 12)",
-                 "a register tile of ${MR}x${NV} vectors does not fit the registers"},
-                {"4*((known(k) ? min(KC,roundup(k,16)) : KC)*(MC+NC)+"
-                 "(!known(k) || k > KC ? MS*NC : 0)) <= LOCAL_MEM",
-                 "blocks of ${MC}x${NC} by ${KC} do not fit the device's ${LOCAL_MEM} bytes of "
-                 "local memory"}},
-    .lets = {{"KB", "known(k) ? min(KC,roundup(k,16)) : KC"},
-             {"SUMS", "!known(k) || k > KC"},
-             {"NR", "W*NV"},
-             {"TILES_N", "ceildiv(n,NC)"},
-             /* Strips of equal height, as many as fill the device. */
-             {"STRIPS", "max(ceildiv(m,MS),min(ceildiv(m,8*MR),"
-                        "ceildiv(2*COMPUTE_UNITS,TILES_N*batch)))"},
-             {"STRIP", "min(roundup(ceildiv(m,STRIPS),MR),MS)"},
-             {"TILES", "ceildiv(m,STRIP)*TILES_N"}},
-    .widths = {"16", "W"},
-    .fixed_workgroup = true,
-    .stages = {{.file = "matmul_vector.cl", .groups = "TILES*batch", .workgroup = "1"}},
+static const kiln_variant normed_simt = {
+    SIMT_TILES,
+    .lets = {SIMT_LETS, KEPT_LETS("k"), STATS_LETS},
+    STATS_SCRATCH,
+    .stages = {{.name = "stats", .file = "norm_simt.cl", .groups = "m", .workgroup = "WG"},
+               SIMT_STAGE},
+};
+
+/* With sums of c's columns: in parts, a row for the rows that one work-item has of a tile. */
+static const kiln_variant summed_vector = {
+    VECTOR_TILES,
+    .lets = {VECTOR_LETS,
+             {"COLUMNS", "512"},
+             {"PARTS", "ceildiv(m,STRIP)"},
+             {"PADDED", "roundup(n,16)"}},
+    PARTS_SCRATCH,
+    .stages = {VECTOR_STAGE, FINISH_VECTOR},
+};
+
+static const kiln_variant summed_simt = {
+    SIMT_TILES,
+    .lets = {SIMT_LETS,
+             TILE_LETS,
+             {"FULL", "ceildiv(m,BM)-1"},
+             {"PARTS", "FULL*(BM/TM)+min(BM/TM,m-FULL*BM)"},
+             {"PADDED", "roundup(n,16)"}},
+    PARTS_SCRATCH,
+    .stages = {SIMT_STAGE, FINISH_SIMT},
 };
 
 /* ---- what the rows share ----------------------------------------------------------------- */
@@ -119,20 +176,25 @@ static const kiln_variant vector = {
     OUT_DTYPE_OPTION("c"), FLAG_OPTION("accumulate", "1: c += instead of c ="), LD_OPTIONS,        \
         TILE_OPTION
 
-/* Row lengths as stored, and the leading dimensions in force. */
+/* The product's columns; row lengths as stored, and the leading dimensions in force. */
+#define STORED_INPUTS                                                                              \
+    {"columns", "pair == 2 ? 2*n : n"}, {"width_a", "trans_a ? m : k"},                            \
+        {"width_b", "trans_b ? k : columns"}, {"lda", "lda ? lda : width_a"},                      \
+    {                                                                                              \
+        "ldb", "ldb ? ldb : width_b"                                                               \
+    }
 #define STORED                                                                                     \
-    {"width_a", "trans_a ? m : k"}, {"width_b", "trans_b ? k : n"},                                \
-        {"lda", "lda ? lda : width_a"}, {"ldb", "ldb ? ldb : width_b"}, {"ldc", "ldc ? ldc : n"},  \
+    STORED_INPUTS, {"ldc", "ldc ? ldc : n"},                                                       \
     {                                                                                              \
         "c_dtype", "defined(out_dtype) && out_dtype != 'dtype' ? out_dtype : dtype"                \
     }
 
-#define LD_RULES                                                                                   \
-    {"lda >= width_a", "lda=${lda}: must be at least the row length of a, ${width_a}"},            \
-        {"ldb >= width_b", "ldb=${ldb}: must be at least the row length of b, ${width_b}"},        \
+#define LD_RULE(ld, width, of)                                                                     \
     {                                                                                              \
-        "ldc >= n", "ldc=${ldc}: must be at least the row length of c, ${n}"                       \
+        ld " >= " width, ld "=${" ld "}: must be at least the row length of " of ", ${" width "}"  \
     }
+#define LD_RULES                                                                                   \
+    LD_RULE("lda", "width_a", "a"), LD_RULE("ldb", "width_b", "b"), LD_RULE("ldc", "n", "c")
 #define TILE_SIZE_RULE                                                                             \
     {                                                                                              \
         "tile_size == 0 || tile_size == 8 || tile_size == 16 || tile_size == 32 || "               \
@@ -146,7 +208,7 @@ static const kiln_variant vector = {
     }
 #define B(lead)                                                                                    \
     {                                                                                              \
-        "b", KILN_IN, lead "trans_b ? n : k, width_b", .stride = "ldb", .dtype = "dtype"           \
+        "b", KILN_IN, lead "trans_b ? columns : k, width_b", .stride = "ldb", .dtype = "dtype"     \
     }
 #define C(lead, alias)                                                                             \
     {                                                                                              \
@@ -154,18 +216,26 @@ static const kiln_variant vector = {
                                     .also_in = "defined(accumulate) && accumulate"                 \
     }
 
-#define PRODUCT                                                                                    \
-    .rules = {LD_RULES, TILE_SIZE_RULE}, .epilogue_count = "batch*m*n",                            \
-    .prologue_count = "batch*m*k", .flops = "2*batch*m*n*k", .variants = {&vector, &simt}
+#define COUNTS                                                                                     \
+    .epilogue_count = "batch*m*n", .prologue_count = "batch*m*k", .flops = "2*batch*m*columns*k"
+#define PRODUCT .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS, .variants = {&vector, &simt}
 
 #define PLAIN_PRODUCT                                                                              \
     .family = "matmul", .dims = {"m", "n", "k"}, .options = {PRODUCT_OPTIONS},                     \
     .tensors = {A(""), B(""), C("", NULL)},                                                        \
     .epilogue = {{"accumulate", "accumulate"}, {.op = "store"}}, PRODUCT
 
-#define FUSED_LETS                                                                                 \
+#define BY_LAYOUT                                                                                  \
+    {"batch", "1"}, {"trans_a", "0"},                                                              \
     {                                                                                              \
-        {"batch", "1"}, {"trans_a", "0"}, {"trans_b", "layout == 'nt'"}, STORED                    \
+        "trans_b", "layout == 'nt'"                                                                \
+    }
+#define FUSED_LETS          BY_LAYOUT, {"pair", "1"}, STORED
+#define BIAS_OPTION         FLAG_OPTION("bias", "1: bias is added to the product")
+#define STATS_OPTION(stats) FLAG_OPTION("save_stats", "1: " stats " of a's rows are stored too")
+#define STAT(name_)                                                                                \
+    {                                                                                              \
+        name_, KILN_OUT, "m", .dtype = "'f32'", .when = "save_stats"                               \
     }
 
 /* ---- rows -------------------------------------------------------------------------------- */
@@ -173,15 +243,15 @@ static const kiln_variant vector = {
 const kiln_row kiln_matmul_rows[] = {
     {.name = "matmul",
      .summary = "c = a b",
-     .lets = {{"batch", "1"}, {"trans_a", "0"}, {"trans_b", "0"}, STORED},
+     .lets = {{"batch", "1"}, {"trans_a", "0"}, {"trans_b", "0"}, {"pair", "1"}, STORED},
      PLAIN_PRODUCT},
     {.name = "matmul_nt",
      .summary = "c = a b^T",
-     .lets = {{"batch", "1"}, {"trans_a", "0"}, {"trans_b", "1"}, STORED},
+     .lets = {{"batch", "1"}, {"trans_a", "0"}, {"trans_b", "1"}, {"pair", "1"}, STORED},
      PLAIN_PRODUCT},
     {.name = "matmul_tn",
      .summary = "c = a^T b",
-     .lets = {{"batch", "1"}, {"trans_a", "1"}, {"trans_b", "0"}, STORED},
+     .lets = {{"batch", "1"}, {"trans_a", "1"}, {"trans_b", "0"}, {"pair", "1"}, STORED},
      PLAIN_PRODUCT},
     {.name = "batched_matmul",
      .family = "matmul",
@@ -189,7 +259,7 @@ const kiln_row kiln_matmul_rows[] = {
      .dims = {"batch", "m", "n", "k"},
      .options = {FLAG_OPTION("trans_a", "1: a[batch,k,m]"),
                  FLAG_OPTION("trans_b", "1: b[batch,n,k]"), PRODUCT_OPTIONS},
-     .lets = {STORED},
+     .lets = {{"pair", "1"}, STORED},
      .tensors = {A("batch, "), B("batch, "), C("batch, ", NULL)},
      .epilogue = {{"accumulate", "accumulate"}, {.op = "store"}},
      PRODUCT},
@@ -201,7 +271,7 @@ const kiln_row kiln_matmul_rows[] = {
      .options = {APPROX_OPTION, LAYOUT_OPTION,
                  FLAG_OPTION("save_pre", "1: pre = a b + bias is stored too"), LD_OPTIONS,
                  TILE_OPTION},
-     .lets = FUSED_LETS,
+     .lets = {FUSED_LETS},
      .tensors = {A(""), B(""), C("", NULL)},
      .epilogue = {{.op = "bias"}, {.op = "gelu"}, {.op = "store"}},
      PRODUCT},
@@ -211,9 +281,128 @@ const kiln_row kiln_matmul_rows[] = {
      .fused = true,
      .dims = {"m", "n", "k"},
      .options = {LAYOUT_OPTION, LD_OPTIONS, TILE_OPTION},
-     .lets = FUSED_LETS,
+     .lets = {FUSED_LETS},
      .tensors = {A(""), B(""), C("", "residual")},
      .epilogue = {{.op = "bias"}, {.op = "residual"}, {.op = "store"}},
      PRODUCT},
+    {.name = "gelu_matmul",
+     .family = "matmul",
+     .summary = "c = gelu(a) b [+ bias]",
+     .fused = true,
+     .dims = {"m", "n", "k"},
+     .options = {APPROX_OPTION, BIAS_OPTION, LAYOUT_OPTION, LD_OPTIONS, TILE_OPTION},
+     .lets = {FUSED_LETS},
+     .tensors = {A(""), B(""), C("", NULL)},
+     .prologue = {{.op = "gelu"}},
+     .epilogue = {{"bias", "bias"}, {.op = "store"}},
+     PRODUCT},
+    {.name = "layernorm_matmul",
+     .family = "matmul",
+     .summary = "c = layernorm(a) b [+ bias] [then gelu]",
+     .fused = true,
+     .dims = {"m", "n", "k"},
+     .options = {EPS_OPTION,
+                 BETA_OPTION,
+                 BIAS_OPTION,
+                 STATS_OPTION("mean and rstd"),
+                 FLAG_OPTION("gelu", "1: c = gelu of that"),
+                 {.name = "approx",
+                  .type = KILN_OPTION_CHOICE,
+                  .fallback = "unset",
+                  .choices = "unset|none|tanh",
+                  .about = "of gelu=1, which needs it; none: by erf; tanh: the approximation"},
+                 LAYOUT_OPTION,
+                 LD_OPTIONS,
+                 TILE_OPTION},
+     .lets = {FUSED_LETS, CENTRED},
+     .tensors = {A(""), B(""), C("", NULL), STAT("mean"), STAT("rstd")},
+     .prologue = {{.op = "layernorm"}},
+     .epilogue = {{"bias", "bias"}, {"gelu", "gelu"}, {.op = "store"}},
+     .rules = {LD_RULES,
+               TILE_SIZE_RULE,
+               EPS_RULE,
+               {"!gelu || approx != 'unset'", "gelu=1: approx must be named: one of none|tanh"},
+               {"gelu || approx == 'unset'", "approx=${approx}: is of no use without gelu=1"}},
+     COUNTS,
+     .variants = {&normed_vector, &normed_simt}},
+    {.name = "rmsnorm_matmul",
+     .family = "matmul",
+     .summary = "c = rmsnorm(a) b [+ bias]",
+     .fused = true,
+     .dims = {"m", "n", "k"},
+     .options = {EPS_OPTION, UNIT_OFFSET_OPTION, BIAS_OPTION, STATS_OPTION("rstd"), LAYOUT_OPTION,
+                 LD_OPTIONS, TILE_OPTION},
+     .lets = {FUSED_LETS, NOT_CENTRED},
+     .tensors = {A(""), B(""), C("", NULL), STAT("rstd")},
+     .prologue = {{.op = "rmsnorm"}},
+     .epilogue = {{"bias", "bias"}, {.op = "store"}},
+     .rules = {LD_RULES, TILE_SIZE_RULE, EPS_RULE},
+     COUNTS,
+     .variants = {&normed_vector, &normed_simt}},
+    {.name = "qkv_projection",
+     .family = "matmul",
+     .summary = "q, k, v = a w [+ bias], w's columns being q, then k, then v",
+     .fused = true,
+     .dims = {"m", "k", "heads", "kv_heads", "head_dim"},
+     .literal = "heads kv_heads head_dim",
+     .options = {BIAS_OPTION, LAYOUT_OPTION, LD_OPTION("lda", "a"), LD_OPTION("ldb", "w"),
+                 TILE_OPTION},
+     .lets = {{"fits", "!known(heads) || !known(kv_heads) || !known(head_dim) || "
+                       "(heads + 2.0*kv_heads)*head_dim < 4000000000000000000"},
+              {"q_columns", "fits ? heads*head_dim : 1"},
+              {"kv_columns", "fits ? kv_heads*head_dim : 1"},
+              {"n", "q_columns + 2*kv_columns"},
+              BY_LAYOUT,
+              {"pair", "1"},
+              STORED_INPUTS,
+              {"ldc", "n"}},
+     .tensors = {A(""),
+                 {"w", KILN_IN, "trans_b ? n : k, width_b", .stride = "ldb", .dtype = "dtype",
+                  .as = "b"},
+                 {"q", KILN_OUT, "m, q_columns", .dtype = "dtype", .as = "to_q"},
+                 {"k", KILN_OUT, "m, kv_columns", .dtype = "dtype", .as = "to_k"},
+                 {"v", KILN_OUT, "m, kv_columns", .dtype = "dtype", .as = "to_v"}},
+     .epilogue = {{"bias", "bias"}, {.op = "store_qkv"}},
+     .rules = {{"fits",
+                "heads=${heads} kv_heads=${kv_heads} head_dim=${head_dim}: the columns of w "
+                "must be below 2^62"},
+               LD_RULE("lda", "width_a", "a"),
+               LD_RULE("ldb", "width_b", "w"),
+               TILE_SIZE_RULE},
+     COUNTS,
+     .variants = {&vector, &simt}},
+    {.name = "matmul_swiglu",
+     .family = "matmul",
+     .summary = "c = silu(gate) up, gate and up being the columns of a b",
+     .fused = true,
+     .dims = {"m", "n", "k"},
+     .options = {{.name = "gate",
+                  .type = KILN_OPTION_CHOICE,
+                  .choices = "split|interleaved",
+                  .about = "split: gate is columns 0..n-1 of a b, up n..2n-1; interleaved: gate "
+                           "even, up odd"},
+                 FLAG_OPTION("save_pre", "1: pre = a b is stored too, its columns as b's"),
+                 LAYOUT_OPTION,
+                 LD_OPTIONS,
+                 TILE_OPTION},
+     .lets = {BY_LAYOUT, {"pair", "2"}, STORED},
+     .tensors = {A(""), B(""), C("", NULL)},
+     .epilogue = {{.op = "swiglu_pair"}, {.op = "store"}},
+     PRODUCT},
+    {.name = "matmul_gelu_backward",
+     .family = "matmul",
+     .summary = "c = (a b) gelu'(x); dbias = sum over rows of c",
+     .fused = true,
+     .dims = {"m", "n", "k"},
+     .options = {APPROX_OPTION,
+                 FLAG_OPTION("dbias", "1: the sums of c's columns, unrounded, are stored too"),
+                 OUT_DTYPE_OPTION("dbias"), LAYOUT_OPTION, LD_OPTIONS, TILE_OPTION},
+     .lets = {FUSED_LETS, {"c_dtype", "dtype"}, {"accumulate", "0"}, GRADS("dbias", "dbias")},
+     .tensors =
+         {A(""), B(""), C("", NULL), {"dbias", KILN_OUT, "n", .dtype = OUT_DTYPE, .when = "dbias"}},
+     .epilogue = {{.op = "gelu_backward"}, {"column_sums", "dbias"}, {.op = "store"}},
+     .rules = {LD_RULES, TILE_SIZE_RULE},
+     COUNTS,
+     .variants = {&summed_vector, &summed_simt}},
 };
 const size_t kiln_num_matmul_rows = sizeof kiln_matmul_rows / sizeof *kiln_matmul_rows;

@@ -17,18 +17,12 @@
         }                                                                                          \
     }
 #define ROWS_PRESET "U=4 ELEMENTS=16384"
-#define ROWS_LETS(rows, width)                                                                     \
-    {"SHARE", "max(1,min(ELEMENTS/(" width "),ceildiv(" rows ",4*COMPUTE_UNITS)))"},               \
-    {                                                                                              \
-        "GROUPS", "ceildiv(" rows ",SHARE)"                                                        \
-    }
-
 static const kiln_variant norm_vector = {
     FOR_CPU,
     .about = "CPU: a work-item takes rows, one after the other, by explicit vectors",
     .tune = {ROWS_TUNE},
     .presets = {ROWS_PRESET},
-    .lets = {ROWS_LETS("m", "n")},
+    .lets = {ROWS_LETS("m", "n"), NORM_LETS("x", "n", "n", "0")},
     .stages = {{.file = "norm_vector.cl", .groups = "GROUPS", .workgroup = "1"}},
 };
 
@@ -64,21 +58,6 @@ static const kiln_variant cross_entropy_vector = {
                BAD_STAGE},
 };
 
-/* PARTS groups sum SHARE rows of a column each: parts[which][part][column]. SHARE has a limit of
- * its own, since errors grow with the length of a sum. */
-#define PARTS_LETS                                                                                 \
-    {"PARTS", "ceildiv(m,SHARE)"},                                                                 \
-    {                                                                                              \
-        "PADDED", "roundup(n,16)"                                                                  \
-    }
-#define PARTS_SCRATCH .scratch = {{.name = "parts", .count = "outs*PARTS*PADDED"}}
-
-#define FINISH_VECTOR                                                                              \
-    {                                                                                              \
-        .name = "finish", .file = "column_finish_vector.cl", .groups = "ceildiv(n,COLUMNS)",       \
-        .workgroup = "1"                                                                           \
-    }
-
 static const kiln_variant norm_backward_vector = {
     FOR_CPU,
     .about = "CPU: a work-item takes rows, a few at a time, by explicit vectors; then the sums",
@@ -113,30 +92,24 @@ static const kiln_variant bias_backward_vector = {
                 ")?max(min(256,roundup(ceildiv(" width ",4),64)),"                                 \
                 "min(1024,roundup(ceildiv(" width ",16),64))):256)"},                              \
     .require = {GROUP_RULES}, .widths = {"1"}
-#define KEPT_LETS                                                                                  \
-    {"PER_ITEM", "known(n) ? ceildiv(n,WG) : 0"},                                                  \
-    {                                                                                              \
-        "KEPT", "PER_ITEM > 0 && PER_ITEM <= 16"                                                   \
-    }
-
 static const kiln_variant norm_simt = {
     GROUP("n"),
     .about = "a work-group takes a row",
-    .lets = {KEPT_LETS},
+    .lets = {KEPT_LETS("n"), NORM_LETS("x", "n", "n", "0")},
     .stages = {{.file = "norm_simt.cl", .groups = "m", .workgroup = "WG"}},
 };
 
 static const kiln_variant softmax_simt = {
     GROUP("n"),
     .about = "a work-group takes a row",
-    .lets = {KEPT_LETS},
+    .lets = {KEPT_LETS("n")},
     .stages = {{.file = "softmax_simt.cl", .groups = "batch*m", .workgroup = "WG"}},
 };
 
 static const kiln_variant softmax_backward_simt = {
     GROUP("n"),
     .about = "a work-group takes a row",
-    .lets = {KEPT_LETS},
+    .lets = {KEPT_LETS("n")},
     .stages = {{.file = "softmax_backward_simt.cl", .groups = "batch*m", .workgroup = "WG"}},
 };
 
@@ -147,22 +120,10 @@ static const kiln_variant cross_entropy_simt = {
     .stages = {{.file = "cross_entropy_simt.cl", .groups = "tokens", .workgroup = "WG"}, BAD_STAGE},
 };
 
-/* TILE: columns of a group that sums columns; SLICES: work-items of each. */
-#define TILE_LETS                                                                                  \
-    {"TILE", "32"},                                                                                \
-    {                                                                                              \
-        "SLICES", "WG/TILE"                                                                        \
-    }
-#define FINISH_SIMT                                                                                \
-    {                                                                                              \
-        .name = "finish", .file = "column_finish_simt.cl", .groups = "ceildiv(n,TILE)",            \
-        .workgroup = "WG"                                                                          \
-    }
-
 static const kiln_variant norm_backward_simt = {
     GROUP("n"),
     .about = "a work-group takes rows, one after the other; then the sums",
-    .lets = {KEPT_LETS,
+    .lets = {KEPT_LETS("n"),
              {"SHARE", "min(1024,ceildiv(m,max(1,min(ceildiv(m,4),4*COMPUTE_UNITS))))"},
              PARTS_LETS,
              TILE_LETS},
@@ -190,42 +151,18 @@ static const kiln_variant bias_backward_simt = {
 
 /* ---- what the rows share ----------------------------------------------------------------- */
 
-#define EPS_OPTION REAL_OPTION("eps", "1e-05", "added to the variance, or the mean square")
-#define EPS_RULE                                                                                   \
-    {                                                                                              \
-        "eps > 0", "eps=${eps}: must be positive"                                                  \
-    }
-#define BETA_OPTION                                                                                \
-    {                                                                                              \
-        .name = "beta", .type = KILN_OPTION_INT, .fallback = "1", .high = 1,                       \
-        .about = "0: without beta"                                                                 \
-    }
-#define UNIT_OFFSET_OPTION      FLAG_OPTION("unit_offset", "1: gamma + 1 in place of gamma")
 #define WEIGHT_GRAD_OPTIONS(of) ACCUMULATE_OPTION(of), OUT_DTYPE_OPTION(of)
-
-/* What the norms' templates tell layernorm from rmsnorm by. */
-#define CENTRED                                                                                    \
-    {"centred", "1"},                                                                              \
-    {                                                                                              \
-        "unit_offset", "0"                                                                         \
-    }
-#define NOT_CENTRED                                                                                \
-    {"centred", "0"},                                                                              \
-    {                                                                                              \
-        "beta", "0"                                                                                \
-    }
-/* The gradients that sums over rows make: the first one's name, their storage and number. */
-#define GRADS(first, count)                                                                        \
-    {"grad", "'" first "'"}, {"grad_dtype", OUT_DTYPE},                                            \
-    {                                                                                              \
-        "outs", count                                                                              \
-    }
 
 /* A row's softmax scale, as the row uses it. */
 #define SCALE_OPTION REAL_OPTION("scale", "1", "what x is multiplied by; 0: 1")
 #define SCALE_LET                                                                                  \
     {                                                                                              \
         "scale", "scale ? scale : 1"                                                               \
+    }
+
+#define SUM                                                                                        \
+    {                                                                                              \
+        "sum", KILN_OUT, "m, n", .dtype = "dtype", .may_be = "x residual"                          \
     }
 
 /* ---- rows -------------------------------------------------------------------------------- */
@@ -275,6 +212,25 @@ const kiln_row kiln_norm_rows[] = {
                  TENSOR_F32("rstd", KILN_OUT, "m")},
      .flops = "(7+beta)*m*n",
      .variants = {&norm_vector, &norm_simt}},
+    {.name = "residual_layernorm",
+     .family = "norm",
+     .summary = "sum = x + residual; y = layernorm(sum), of the unrounded sum",
+     .fused = true,
+     .dims = {"m", "n"},
+     .options = {EPS_OPTION, BETA_OPTION},
+     .rules = {EPS_RULE},
+     .lets = {CENTRED, {"ldc", "n"}},
+     .tensors = {TENSOR("x", KILN_IN, "m, n"),
+                 TENSOR("gamma", KILN_IN, "n"),
+                 {"beta", KILN_IN, "n", .dtype = "dtype", .when = "beta"},
+                 SUM,
+                 TENSOR("y", KILN_OUT, "m, n"),
+                 TENSOR_F32("mean", KILN_OUT, "m"),
+                 TENSOR_F32("rstd", KILN_OUT, "m")},
+     .prologue = {{.op = "residual"}},
+     .prologue_count = "m*n",
+     .flops = "(7+beta)*m*n",
+     .variants = {&norm_vector, &norm_simt}},
     {.name = "layernorm_backward",
      .family = "norm",
      .summary = "dx = rstd (g - mean(g) - xhat mean(g xhat)), g = dy gamma; dgamma, dbeta",
@@ -296,6 +252,20 @@ const kiln_row kiln_norm_rows[] = {
      .lets = {NOT_CENTRED},
      .tensors = {TENSOR("x", KILN_IN, "m, n"), TENSOR("gamma", KILN_IN, "n"),
                  TENSOR("y", KILN_OUT, "m, n"), TENSOR_F32("rstd", KILN_OUT, "m")},
+     .flops = "(4+unit_offset)*m*n",
+     .variants = {&norm_vector, &norm_simt}},
+    {.name = "residual_rmsnorm",
+     .family = "norm",
+     .summary = "sum = x + residual; y = rmsnorm(sum), of the unrounded sum",
+     .fused = true,
+     .dims = {"m", "n"},
+     .options = {EPS_OPTION, UNIT_OFFSET_OPTION},
+     .rules = {EPS_RULE},
+     .lets = {NOT_CENTRED, {"ldc", "n"}},
+     .tensors = {TENSOR("x", KILN_IN, "m, n"), TENSOR("gamma", KILN_IN, "n"), SUM,
+                 TENSOR("y", KILN_OUT, "m, n"), TENSOR_F32("rstd", KILN_OUT, "m")},
+     .prologue = {{.op = "residual"}},
+     .prologue_count = "m*n",
      .flops = "(4+unit_offset)*m*n",
      .variants = {&norm_vector, &norm_simt}},
     {.name = "rmsnorm_backward",

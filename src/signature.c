@@ -34,19 +34,28 @@ kiln_dtype kiln_dtype_from_name(const char *name)
 
 /* ---- making ------------------------------------------------------------------------------ */
 
-/* The name, with a number behind it if another parameter has it already. */
-static void unique_name(const kiln_signature *signature, const char *name, char *out, size_t size)
+/* Whether a parameter has the name, or in the source the code. */
+static bool taken(const kiln_signature *signature, const char *name, const char *code)
 {
-    for (int number = 1;; number++) {
-        if (number == 1)
-            snprintf(out, size, "%s", name);
-        else
-            snprintf(out, size, "%s_%d", name, number);
-        size_t i = 0;
-        while (i < signature->count && strcmp(signature->parameters[i].name, out) != 0)
-            i++;
-        if (i == signature->count)
+    for (size_t i = 0; i < signature->count; i++)
+        if (strcmp(signature->parameters[i].name, name) == 0 ||
+            strcmp(signature->parameters[i].code, code) == 0)
+            return true;
+    return false;
+}
+
+/* The tensor's names, with a number behind them if another parameter has one of them already. */
+static void name_parameter(const kiln_signature *signature, const kiln_tensor *tensor,
+                           kiln_parameter *parameter)
+{
+    const char *as = tensor->as ? tensor->as : tensor->name;
+    char suffix[16] = "";
+    for (int number = 2;; number++) {
+        snprintf(parameter->name, sizeof parameter->name, "%s%s", tensor->name, suffix);
+        snprintf(parameter->code, sizeof parameter->code, "%s%s", as, suffix);
+        if (!taken(signature, parameter->name, parameter->code))
             return;
+        snprintf(suffix, sizeof suffix, "_%d", number);
     }
 }
 
@@ -67,7 +76,7 @@ static kiln_status add_tensor(const kiln_tensor *tensor, kiln_env *env, kiln_sig
         return status;
     kiln_parameter *parameter = &signature->parameters[signature->count];
     memset(parameter, 0, sizeof *parameter);
-    unique_name(signature, tensor->name, parameter->name, sizeof parameter->name);
+    name_parameter(signature, tensor, parameter);
     parameter->kind = KILN_ARG_BUFFER;
     parameter->tensor = tensor;
     parameter->dtype =

@@ -9,7 +9,7 @@
 
 typedef struct kiln_parameter {
     kiln_arg_kind kind;
-    char name[24];
+    char name[24], code[24];   /* to the caller, and in the kernel's source */
     const kiln_tensor *tensor; /* of a buffer */
     kiln_dtype dtype;
     bool is_input, is_output;

@@ -44,28 +44,29 @@ static uint16_t to_bfloat(float value)
     return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
-int64_t kiln_data_limit(const kiln_spec *spec, const int64_t *dims)
-{
-    int vocab = kiln_row_dim(spec->row, "vocab");
-    return vocab < 0 ? 2048 : dims[vocab];
-}
-
-/* Tensors of one kernel differ: a and b that are alike would hide what is mistaken for what. */
-static void fill_pattern(void *pattern, const char *name, kiln_dtype dtype, int64_t limit)
+static uint64_t start_of(const char *name)
 {
     uint64_t state = UINT64_C(0x9E3779B97F4A7C15);
-    for (; *name; name++)
+    for (; name && *name; name++)
         state = (state ^ (unsigned char)*name) * UINT64_C(0x100000001B3);
-    state |= 1;
+    return state | 1;
+}
+
+static void fill_pattern(void *pattern, kiln_dtype dtype, const kiln_random *numbers)
+{
+    uint64_t state = start_of(numbers->name);
     for (size_t i = 0; i < PATTERN; i++) {
+        if (dtype == KILN_I32) {
+            ((int32_t *)pattern)[i] = (int32_t)(next_random(&state) % (uint64_t)numbers->limit);
+            continue;
+        }
+        float value = (float)numbers->mean + (float)numbers->deviation * next_normal(&state);
+        if (numbers->positive)
+            value = fabsf(value);
         if (dtype == KILN_F32)
-            ((float *)pattern)[i] = next_normal(&state);
-        else if (dtype == KILN_F16)
-            ((uint16_t *)pattern)[i] = to_half(next_normal(&state));
-        else if (dtype == KILN_BF16)
-            ((uint16_t *)pattern)[i] = to_bfloat(next_normal(&state));
+            ((float *)pattern)[i] = value;
         else
-            ((int32_t *)pattern)[i] = (int32_t)(next_random(&state) % (uint64_t)limit);
+            ((uint16_t *)pattern)[i] = dtype == KILN_F16 ? to_half(value) : to_bfloat(value);
     }
 }
 
@@ -75,29 +76,36 @@ static bool is_positive(const kiln_arg_info *info)
     return strcmp(info->name, "v") == 0 && info->is_output;
 }
 
-kiln_status kiln_data_write(cl_command_queue queue, cl_mem buffer, size_t offset,
-                            const kiln_arg_info *info, int64_t limit)
+kiln_random kiln_data_numbers(const kiln_arg_info *info, const kiln_spec *spec, const int64_t *dims)
+{
+    int vocab = kiln_row_dim(spec->row, "vocab");
+    return (kiln_random){.deviation = 1,
+                         .limit = vocab < 0 ? 2048 : dims[vocab],
+                         .name = info->name,
+                         .positive = is_positive(info)};
+}
+
+cl_int kiln_data_write(cl_command_queue queue, cl_mem buffer, size_t offset, size_t bytes,
+                       kiln_dtype dtype, const kiln_random *numbers)
 {
     /* Several periods at a time. */
-    size_t period = PATTERN * kiln_dtype_size(info->dtype), repeats = 64;
-    if (info->bytes < period * repeats)
-        repeats = info->bytes / period + 1;
+    size_t period = PATTERN * kiln_dtype_size(dtype), repeats = 64;
+    if (bytes < period * repeats)
+        repeats = bytes / period + 1;
     char *pattern = malloc(period * repeats);
     if (!pattern)
-        return kiln_fail_memory();
-    fill_pattern(pattern, info->name, info->dtype, limit);
-    for (size_t i = 0; is_positive(info) && info->dtype == KILN_F32 && i < PATTERN; i++)
-        ((float *)(void *)pattern)[i] = fabsf(((float *)(void *)pattern)[i]);
+        return CL_OUT_OF_HOST_MEMORY;
+    fill_pattern(pattern, dtype, numbers);
     for (size_t i = 1; i < repeats; i++)
         memcpy(pattern + i * period, pattern, period);
     cl_int code = CL_SUCCESS;
-    for (size_t at = 0; at < info->bytes && code == CL_SUCCESS; at += period * repeats) {
-        size_t rest = info->bytes - at, part = rest < period * repeats ? rest : period * repeats;
+    for (size_t at = 0; at < bytes && code == CL_SUCCESS; at += period * repeats) {
+        size_t rest = bytes - at, part = rest < period * repeats ? rest : period * repeats;
         code =
             clEnqueueWriteBuffer(queue, buffer, CL_TRUE, offset + at, part, pattern, 0, NULL, NULL);
     }
     free(pattern);
-    return code == CL_SUCCESS ? KILN_OK : kiln_fail_cl("clEnqueueWriteBuffer", code);
+    return code;
 }
 
 double kiln_data_scalar(const char *name)

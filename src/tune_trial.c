@@ -107,12 +107,12 @@ static kiln_status prepare(kiln_trials *t)
                                           0, NULL, NULL);
         if (code != CL_SUCCESS)
             return kiln_fail_cl("clEnqueueFillBuffer", code);
-        kiln_status status = KILN_OK;
-        if (x->info.is_input)
-            status = kiln_data_write(t->queue, x->buffer, GUARD, &x->info,
-                                     kiln_data_limit(&t->spec, t->dims));
-        if (status != KILN_OK)
-            return status;
+        if (!x->info.is_input)
+            continue;
+        const kiln_random numbers = kiln_data_numbers(&x->info, &t->spec, t->dims);
+        code = kiln_data_write(t->queue, x->buffer, GUARD, x->info.bytes, x->info.dtype, &numbers);
+        if (code != CL_SUCCESS)
+            return kiln_fail_cl("clEnqueueWriteBuffer", code);
     }
     t->inputs_good = true;
     return KILN_OK;

@@ -96,6 +96,83 @@ static const kiln_field matmul_bias_residual[] = {
     MNK(T), DTYPE(T, dtype), LAYOUT(T, layout), LDS(T), INT(T, tile_size), CHOICE(T), END};
 #undef T
 
+#define T kiln_matmul_swiglu_params
+static const kiln_field matmul_swiglu[] = {MNK(T),
+                                           DTYPE(T, dtype),
+                                           GATE(T, gate),
+                                           INT(T, save_pre),
+                                           LAYOUT(T, layout),
+                                           LDS(T),
+                                           INT(T, tile_size),
+                                           CHOICE(T),
+                                           END};
+#undef T
+
+#define T kiln_matmul_gelu_backward_params
+static const kiln_field matmul_gelu_backward[] = {MNK(T),
+                                                  DTYPE(T, dtype),
+                                                  APPROX(T, approx),
+                                                  INT(T, dbias),
+                                                  DTYPE(T, out_dtype),
+                                                  LAYOUT(T, layout),
+                                                  LDS(T),
+                                                  INT(T, tile_size),
+                                                  CHOICE(T),
+                                                  END};
+#undef T
+
+#define T kiln_gelu_matmul_params
+static const kiln_field gelu_matmul[] = {
+    MNK(T), DTYPE(T, dtype),   APPROX(T, approx), INT(T, bias), LAYOUT(T, layout),
+    LDS(T), INT(T, tile_size), CHOICE(T),         END};
+#undef T
+
+#define T kiln_layernorm_matmul_params
+static const kiln_field layernorm_matmul[] = {MNK(T),
+                                              DTYPE(T, dtype),
+                                              REAL(T, eps),
+                                              SWITCH(T, beta),
+                                              INT(T, bias),
+                                              INT(T, save_stats),
+                                              INT(T, gelu),
+                                              APPROX(T, approx),
+                                              LAYOUT(T, layout),
+                                              LDS(T),
+                                              INT(T, tile_size),
+                                              CHOICE(T),
+                                              END};
+#undef T
+
+#define T kiln_rmsnorm_matmul_params
+static const kiln_field rmsnorm_matmul[] = {MNK(T),
+                                            DTYPE(T, dtype),
+                                            REAL(T, eps),
+                                            INT(T, unit_offset),
+                                            INT(T, bias),
+                                            INT(T, save_stats),
+                                            LAYOUT(T, layout),
+                                            LDS(T),
+                                            INT(T, tile_size),
+                                            CHOICE(T),
+                                            END};
+#undef T
+
+#define T kiln_qkv_projection_params
+static const kiln_field qkv_projection[] = {DIM(T, m),
+                                            DIM(T, k),
+                                            DIM(T, heads),
+                                            DIM(T, kv_heads),
+                                            DIM(T, head_dim),
+                                            DTYPE(T, dtype),
+                                            INT(T, bias),
+                                            LAYOUT(T, layout),
+                                            INT(T, lda),
+                                            INT(T, ldb),
+                                            INT(T, tile_size),
+                                            CHOICE(T),
+                                            END};
+#undef T
+
 #define T kiln_swiglu_params
 static const kiln_field swiglu[] = {DIM(T, m),       DIM(T, n), DTYPE(T, dtype),
                                     GATE(T, layout), CHOICE(T), END};
@@ -196,6 +273,12 @@ static const kiln_field flash_attention[] = {DIM(T, batch),    DIM(T, seq_q),
     X(batched_matmul, kiln_batched_matmul_params, batched_matmul)                                  \
     X(matmul_bias_gelu, kiln_matmul_bias_gelu_params, matmul_bias_gelu)                            \
     X(matmul_bias_residual, kiln_matmul_bias_residual_params, matmul_bias_residual)                \
+    X(gelu_matmul, kiln_gelu_matmul_params, gelu_matmul)                                           \
+    X(layernorm_matmul, kiln_layernorm_matmul_params, layernorm_matmul)                            \
+    X(rmsnorm_matmul, kiln_rmsnorm_matmul_params, rmsnorm_matmul)                                  \
+    X(qkv_projection, kiln_qkv_projection_params, qkv_projection)                                  \
+    X(matmul_swiglu, kiln_matmul_swiglu_params, matmul_swiglu)                                     \
+    X(matmul_gelu_backward, kiln_matmul_gelu_backward_params, matmul_gelu_backward)                \
     X(bias_add, kiln_elementwise_params, elementwise)                                              \
     X(residual_add, kiln_elementwise_params, elementwise)                                          \
     X(gelu, kiln_gelu_params, gelu)                                                                \
@@ -213,8 +296,10 @@ static const kiln_field flash_attention[] = {DIM(T, batch),    DIM(T, seq_q),
     X(softmax, kiln_softmax_params, softmax)                                                       \
     X(softmax_backward, kiln_softmax_backward_params, softmax_backward)                            \
     X(layernorm, kiln_layernorm_params, layernorm)                                                 \
+    X(residual_layernorm, kiln_layernorm_params, layernorm)                                        \
     X(layernorm_backward, kiln_layernorm_backward_params, layernorm_backward)                      \
     X(rmsnorm, kiln_rmsnorm_params, rmsnorm)                                                       \
+    X(residual_rmsnorm, kiln_rmsnorm_params, rmsnorm)                                              \
     X(rmsnorm_backward, kiln_rmsnorm_backward_params, rmsnorm_backward)                            \
     X(cross_entropy, kiln_cross_entropy_params, cross_entropy)                                     \
     X(flash_attention, kiln_flash_attention_params, flash_attention)                               \

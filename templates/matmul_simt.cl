@@ -11,6 +11,10 @@
  * +---+ +-----+
  * |as | |  c  | BM           Elements outside a and b count as zeros.
  * +---+ +-----+
+@if pair == 2
+ * A column of c takes two of the product, its gate and its up: behind the ${BN} gates of a tile stand
+ * its ${BN} ups, and a work-item has the sums of both.
+@end
  */
 @let X BN/TN
 @let Y BM/TM
@@ -18,7 +22,7 @@ ${signature}
 {
 ${offsets}
     __local float as[${BK}][${BM + 1}];
-    __local float bs[${BK}][${BN + 1}];
+    __local float bs[${BK}][${pair*BN + 1}];
     const int lid = (int)get_local_id(0);
     const int x = lid % ${X}, y = lid / ${X};
     const ulong tiles_n = ${TILES_N};
@@ -28,14 +32,17 @@ ${offsets}
     const long m0 = (long)(tile / tiles_n) * ${BM};
     const long n0 = (long)(tile % tiles_n) * ${BN};
     a += matrix * ${trans_a ? k : m} * ${lda};
-    b += matrix * ${trans_b ? n : k} * ${ldb};
+    b += matrix * ${trans_b ? columns : k} * ${ldb};
     const ulong c0 = matrix * ${m} * ${ldc};
+@if pair == 2
+    const long width = ${n};
+@end
 
-    float sum[${TM}][${TN}];
+    float sum[${TM}][${pair*TN}];
     #pragma unroll
     for (int i = 0; i < ${TM}; i++)
         #pragma unroll
-        for (int j = 0; j < ${TN}; j++)
+        for (int j = 0; j < ${pair*TN}; j++)
             sum[i][j] = 0.0f;
 
     for (long k0 = 0; k0 < ${k}; k0 += ${BK}) {
@@ -56,34 +63,41 @@ ${offsets}
             }
             as[l][i] = v;
         }
-        for (int e = lid; e < ${BN*BK}; e += ${WG}) {
+        for (int e = lid; e < ${pair*BN*BK}; e += ${WG}) {
 @if trans_b
             const int l = e % ${BK}, j = e / ${BK};
 @else
-            const int j = e % ${BN}, l = e / ${BN};
+            const int j = e % ${pair*BN}, l = e / ${pair*BN};
 @end
             float v = 0.0f;
+@if pair == 2
+            const long second = j / ${BN}, c_col = n0 + j % ${BN};
+            const long b_col = ${gate == 'split' ? 'second * width + c_col' : '2 * c_col + second'};
+            if (c_col < width && k0 + l < ${k})
+                v = load1_${dtype}(b, ${trans_b ? '(ulong)b_col' : '(ulong)(k0 + l)'} * ${ldb} + ${trans_b ? 'k0 + l' : 'b_col'});
+@else
             if (n0 + j < ${n} && k0 + l < ${k})
 @if trans_b
                 v = load1_${dtype}(b, (ulong)(n0 + j) * ${ldb} + k0 + l);
 @else
                 v = load1_${dtype}(b, (ulong)(k0 + l) * ${ldb} + n0 + j);
 @end
+@end
             bs[l][j] = v;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int l = 0; l < ${BK}; l++) {
-            float row[${TM}], col[${TN}];
+            float row[${TM}], col[${pair*TN}];
             #pragma unroll
             for (int i = 0; i < ${TM}; i++)
                 row[i] = as[l][y + i * ${Y}];
             #pragma unroll
-            for (int j = 0; j < ${TN}; j++)
+            for (int j = 0; j < ${pair*TN}; j++)
                 col[j] = bs[l][x + j * ${X}];
             #pragma unroll
             for (int i = 0; i < ${TM}; i++)
                 #pragma unroll
-                for (int j = 0; j < ${TN}; j++)
+                for (int j = 0; j < ${pair*TN}; j++)
                     sum[i][j] = fma(row[i], col[j], sum[i][j]);
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -97,7 +111,10 @@ ${offsets}
             if (row < ${m} && col < ${n}) {
                 const ulong at = c0 + (ulong)row * ${ldc} + col;
                 float v = sum[i][j];
-@apply epilogue v=v row=row col=col at=at w=1 part= count=
+@if pair == 2
+                const float up = sum[i][j + ${TN}];
+@end
+@apply epilogue v=v up=up row=row col=col at=at share=(m0 / ${BM} * ${Y} + y) opens=!i w=1 part= count=
             }
         }
     }

@@ -10,6 +10,10 @@
  * so that every load of the inner loop is at a constant offset from two moving pointers. Rows,
  * columns and steps of k outside the matrices are packed as zeros.
  * Between steps along k the sums wait in local memory, as f32.
+@if pair == 2
+ * A column of c takes two of the product, its gate and its up: in the panels ${W} gates and the
+ * ${W} ups of the same columns take turns.
+@end
  */
 @# The structure is Goto and van de Geijn's, "Anatomy of high-performance matrix multiplication",
 @# ACM TOMS 34(3), 2008: the block of a is meant for L2, the panel of b for L1.
@@ -33,6 +37,24 @@ static void transpose16(vec16 *t)
 }
 
 @end
+@if pair == 2
+/* The column of c that a column of the panels is for, and the column of b that it is. */
+static long c_column(long packed)
+{
+    return packed / ${2*W} * ${W} + packed % ${W};
+}
+
+static long b_column(long packed, long width)
+{
+    const long second = packed / ${W} % 2;
+@if gate == 'split'
+    return second * width + c_column(packed);
+@else
+    return 2 * c_column(packed) + second;
+@end
+}
+
+@end
 ${signature}
 {
 ${offsets}
@@ -48,9 +70,9 @@ ${offsets}
     const long m0 = (long)(tile / tiles_n) * ${STRIP};
     const long n0 = (long)(tile % tiles_n) * ${NC};
     const int rows = (int)min((long)${STRIP}, ${m} - m0);
-    const int cols = (int)min((long)${NC}, ${n} - n0);
+    const int cols = (int)min((long)${NC}, ${columns} - n0);
     a += matrix * ${trans_a ? k : m} * ${lda};
-    b += matrix * ${trans_b ? n : k} * ${ldb};
+    b += matrix * ${trans_b ? columns : k} * ${ldb};
     const ulong c0 = matrix * ${m} * ${ldc};
 
     for (long k0 = 0; k0 < ${k}; k0 += ${KB}) {
@@ -65,6 +87,29 @@ ${offsets}
         for (int l = 0; l < kp; l++) {
             for (int j = 0; j < cols; j += ${NR}) {
                 __local float *to = bs + j * kp + l * ${NR};
+@if pair == 2
+                const ulong from = (ulong)(k0 + l) * ${ldb};
+                if (l < kc && j + ${NR} <= cols) {
+                    #pragma unroll
+                    for (int v = 0; v < ${NV/2}; v++) {
+                        const ulong col = (n0 + j) / 2 + v * ${W};
+                        vec${W} first, second;
+@if gate == 'split'
+                        first = load${W}_${dtype}(b, from + col);
+                        second = load${W}_${dtype}(b, from + ${n} + col);
+@else
+                        load_pairs${W}(&first, &second, b + from, col);
+@end
+                        vstore${W}(first, 2 * v, to);
+                        vstore${W}(second, 2 * v + 1, to);
+                    }
+                } else {
+                    for (int e = 0; e < ${NR}; e++)
+                        to[e] = l < kc && c_column(n0 + j + e) < ${n}
+                                    ? load1_${dtype}(b, from + b_column(n0 + j + e, ${n}))
+                                    : 0.0f;
+                }
+@else
                 const ulong from = (ulong)(k0 + l) * ${ldb} + n0 + j;
                 if (l < kc && j + ${NR} <= cols) {
                     #pragma unroll
@@ -74,6 +119,7 @@ ${offsets}
                     for (int e = 0; e < ${NR}; e++)
                         to[e] = l < kc && j + e < cols ? load1_${dtype}(b, from + e) : 0.0f;
                 }
+@end
             }
         }
 @elif NR % 16 == 0
@@ -81,6 +127,20 @@ ${offsets}
             for (int l = 0; l < kp; l += 16) {
                 for (int g = 0; g < ${NR}; g += 16) {
                     vec16 t[16];
+@if pair == 2
+                    #pragma unroll
+                    for (int e = 0; e < 16; e++) {
+                        const long packed = n0 + j + g + e;
+                        const ulong from = (ulong)b_column(packed, ${n}) * ${ldb} + k0 + l;
+                        t[e] = (vec16)(0.0f);
+                        if (c_column(packed) < ${n}) {
+                            if (l + 16 <= kc)
+                                t[e] = load16_${dtype}(b, from);
+                            else
+                                t[e] = load16_${dtype}_part(b, from, kc - l);
+                        }
+                    }
+@else
                     const ulong from = (ulong)(n0 + j + g) * ${ldb} + k0 + l;
                     if (l + 16 <= kc && j + g + 16 <= cols) {
                         #pragma unroll
@@ -98,6 +158,7 @@ ${offsets}
                             }
                         }
                     }
+@end
                     transpose16(t);
                     #pragma unroll
                     for (int e = 0; e < 16; e++)
@@ -110,8 +171,13 @@ ${offsets}
             for (int e = 0; e < ${NR}; e++)
                 for (int l = 0; l < kp; l++)
                     bs[j * kp + l * ${NR} + e] =
+@if pair == 2
+                        l < kc && c_column(n0 + j + e) < ${n}
+                            ? load1_${dtype}(b, (ulong)b_column(n0 + j + e, ${n}) * ${ldb} + k0 + l)
+@else
                         l < kc && j + e < cols
                             ? load1_${dtype}(b, (ulong)(n0 + j + e) * ${ldb} + k0 + l)
+@end
                             : 0.0f;
 @end
 
@@ -210,7 +276,7 @@ ${offsets}
                         continue;
                     }
 @end
-                    const long row0 = m0 + i0 + i, col0 = n0 + j;
+                    const long row0 = m0 + i0 + i, col0 = ${pair == 2 ? '(n0 + j) / 2' : 'n0 + j'};
                     const ulong at0 = c0 + (ulong)row0 * ${ldc} + col0;
 @if EPILOGUE_OPS == 1
                     if (i + ${MR} <= block && j + ${NR} <= cols) {
@@ -233,14 +299,19 @@ ${offsets}
                         for (int v = 0; v < ${NV}; v++)
                             tile[r * ${NV} + v] = sum[r][v];
                     for (int r = 0; r < min(${MR}, block - i); r++) {
-                        for (int v = 0; v < ${NV}; v++) {
+                        for (int v = 0; v < ${NV/pair}; v++) {
                             const ulong at = at0 + (ulong)r * ${ldc} + v * ${W};
-                            const int left = cols - j - v * ${W};
+                            const int left = ${pair == 2 ? '(cols - j) / 2' : 'cols - j'} - v * ${W};
+@if pair == 2
+                            vec${W} x = tile[r * ${NV} + 2 * v];
+                            const vec${W} up = tile[r * ${NV} + 2 * v + 1];
+@else
                             vec${W} x = tile[r * ${NV} + v];
+@end
                             if (left >= ${W}) {
-@apply epilogue v=x row=(row0 + r) col=(col0 + v * ${W}) at=at w=${W} part= count=
+@apply epilogue v=x up=up row=(row0 + r) col=(col0 + v * ${W}) at=at share=(m0 / ${STRIP}) opens=!(i0 + i + r) w=${W} part= count=
                             } else if (left > 0) {
-@apply epilogue v=x row=(row0 + r) col=(col0 + v * ${W}) at=at w=${W} part=_part count=, left
+@apply epilogue v=x up=up row=(row0 + r) col=(col0 + v * ${W}) at=at share=(m0 / ${STRIP}) opens=!(i0 + i + r) w=${W} part=_part count=, left
                             }
                         }
                     }

@@ -1,10 +1,18 @@
-@if centred
+@let SUMMED defined(sum_dtype)
+@if !defined(y_dtype)
+/* The ${centred ? 'mean and the scale' : 'scale'} of each row of ${X}, for the product.
+@elif centred
 /* y = (x - mean) rstd gamma${beta ? ' + beta' : ''}, rstd = 1/sqrt(var + eps).
- *
- * A group of ${WG} takes a row: the mean by sums in two floats, the mean square of x - mean, then y.
 @else
 /* y = x rstd (gamma + ${unit_offset}), rstd = 1/sqrt(mean of x^2 + eps).
+@end
+@if SUMMED
+ * x is the sum with the residual, unrounded; it is stored beside y.
+@end
  *
+@if centred
+ * A group of ${WG} takes a row: the mean by sums in two floats, the mean square of x - mean, then y.
+@else
  * A group of ${WG} takes a row: the mean square, then y.
 @end
 @if KEPT
@@ -25,14 +33,21 @@ ${signature}
 ${offsets}
     __local float lane[${WG*(1 + centred)}];
     const int lid = (int)get_local_id(0);
-    const ulong width = ${n};
-    const ulong row = get_group_id(0), at = row * width;
+    const ulong width = ${WIDTH};
+    const ulong row = get_group_id(0), at = row * ${STRIDE};
 @if KEPT
     float own[${PER_ITEM}];
     #pragma unroll
     for (int u = 0; u < ${PER_ITEM}; u++) {
         const int j = lid + u * ${WG};
-        own[u] = j < ${n} ? load1_${dtype}(x, at + j) : 0.0f;
+        float v = 0.0f;
+        if (j < ${WIDTH}) {
+            v = load1_${dtype}(${X}, at + j);
+@if SUMMED
+@apply prologue v=v row=row col=j at=at + j w=1 part= count=
+@end
+        }
+        own[u] = v;
     }
 @end
 @let V centred ? '(v - centre.x) - centre.y' : 'v'
@@ -42,17 +57,23 @@ ${offsets}
 @elif pass == 1
     float squares = 0.0f, lost = 0.0f;
 @end
-@if pass > 0 || centred
+@if pass == 1 || (pass == 0 ? centred : defined(y_dtype))
 @if KEPT
     #pragma unroll
     for (int u = 0; u < ${PER_ITEM}; u++) {
         const int j = lid + u * ${WG};
         const float v = own[u];
-        if (j >= ${n})
+        if (j >= ${WIDTH})
             continue;
 @else
     for (ulong j = lid; j < width; j += ${WG}) {
-        const float v = load1_${dtype}(x, at + j);
+        float v = load1_${dtype}(${X}, at + j);
+@if SUMMED
+@apply prologue v=v row=row col=j at=at + j w=1 part= count=
+@end
+@end
+@if pass == 2 && SUMMED
+        store1_${dtype}(v, sum, at + j);
 @end
 @if pass == 0
         add_exactly1(&hi, &lo, v);
@@ -77,9 +98,18 @@ ${offsets}
 @end
 @end
     if (lid == 0) {
+@if STATS
 @if centred
+        stats[row * ${STATS}] = centre.x;
+        stats[row * ${STATS} + 1] = centre.y;
+@end
+        stats[row * ${STATS} + ${STATS - 1}] = scale;
+@end
+@if defined(mean_dtype)
         mean[row] = centre.x;
 @end
+@if defined(rstd_dtype)
         rstd[row] = scale;
+@end
     }
 }

@@ -25,7 +25,7 @@ static void swiglu_backward${W}(vec${W} dy, vec${W} gate, vec${W} up, vec${W} *d
     *dgate = dy * k * r * up * fma(gate, gate < 0.0f ? r : other, 1.0f) * k;
     *dup = gate * r * k * dy * k;
 }
-@if layout == 'interleaved'
+@if gate == 'interleaved'
 
 /* Pair i of x, gate and up, and the following. */
 static void load_pairs${W}(vec${W} *gate, vec${W} *up, __global const ${T} *x, ulong i)
@@ -53,7 +53,7 @@ static void load_pairs${W}_part(vec${W} *gate, vec${W} *up, __global const ${T} 
     *up = vload${W}(0, ups);
 }
 @end
-@if defined(dx_dtype)
+@if defined(dx_dtype) || defined(pre_dtype)
 
 static void store_pairs${W}(vec${W} gate, vec${W} up, __global ${T} *dx, ulong i)
 {

@@ -40,6 +40,16 @@ static const char *const specs[] = {
     "layout=nt "
     "dtype=f16",
     "layernorm_matmul m=5 n=5 k=5 tile_size=16 lda=1500000000 ldb=1500000000 ldc=1500000000 bias=1",
+    "rmsnorm_matmul m=5 n=5 k=5 tile_size=16 lda=1500000000 ldb=1500000000 ldc=1500000000 "
+    "save_stats=1 dtype=f16",
+    /* The ends of q, k and v in one tile. */
+    "qkv_projection m=1500000000 k=3 heads=1 kv_heads=1 head_dim=3 tile_size=16",
+    "qkv_projection m=65537 k=3 heads=65537 kv_heads=1 head_dim=3 tile_size=16 bias=1 dtype=bf16",
+    "matmul_swiglu m=5 n=5 k=5 tile_size=16 lda=1500000000 ldb=1500000000 ldc=1500000000 "
+    "gate=interleaved layout=nt dtype=bf16",
+    "matmul_swiglu m=65537 n=65537 k=3 tile_size=16 gate=split save_pre=1 dtype=bf16",
+    "matmul_gelu_backward m=5 n=5 k=5 tile_size=16 lda=1500000000 ldb=1500000000 ldc=1500000000 "
+    "approx=tanh dbias=1",
     "gelu_matmul m=5 n=5 k=5 tile_size=16 lda=1500000000 ldb=1500000000 ldc=1500000000 approx=none",
     "transpose batch=1 m=65537 n=65537",
     "transpose batch=1048577 m=64 n=65 dtype=f16",
@@ -58,6 +68,8 @@ static const char *const specs[] = {
     "softmax batch=1 m=65537 n=65537 causal=1",
     "softmax_backward batch=65537 m=1 n=65537 dtype=bf16",
     "layernorm m=65537 n=65537",
+    "residual_layernorm m=65537 n=65537 dtype=bf16",
+    "residual_rmsnorm m=65537 n=65537",
     "layernorm_backward m=65537 n=65537 dtype=bf16",
     "rmsnorm m=65537 n=65537 dtype=f16",
     "rmsnorm_backward m=65537 n=65537",

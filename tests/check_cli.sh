@@ -110,7 +110,7 @@ kiln 0 help
 has '^usage: kiln'
 kiln 0 --version
 has '^kiln [0-9]*\.[0-9]*\.[0-9]*$'
-for command in devices list show emit build run bench tune check cache; do
+for command in devices list show emit build run bench tune check plan cache; do
     kiln 0 --help
     has "^  $command"
     kiln 0 help $command

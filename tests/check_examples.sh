@@ -53,6 +53,17 @@ says out '0\.84134 1\.95450 2\.99595 ('
 expect 1 env KILN_DEVICE='no such device' ./examples/hello
 says err '^hello: .*no such device'
 
+# ---- plan: each step makes y smaller
+
+expect 0 ./examples/plan top3
+says out '^top3: [0-9]* launches of [0-9]* kernels, '
+awk '/^step/ { norm[++n] = $NF } END { exit !(n == 5 && norm[5] < norm[3] && norm[3] < norm[1]) }' \
+    "$work/out" || fail "the steps lead nowhere"
+expect 1 ./examples/plan top4
+says err "^plan: there is no fusion .top4., did you mean "
+expect 1 env KILN_DEVICE='no such device' ./examples/plan
+says err '^plan: .*no such device'
+
 # ---- ffn_block in every form
 
 # Every kernel costs a compilation of up to seconds: with hidden = ffn the products share theirs,
@@ -79,7 +90,36 @@ says_not out matmul_bias_residual
 # shellcheck disable=SC2086
 expect 0 "$ffn_block" $odd --fusions top2
 says_not out bias_add
+for set in top3 top5 all; do
+    # shellcheck disable=SC2086
+    expect 0 "$ffn_block" $odd --fusions $set
+    says out ' within the tolerance of '
+done
 expect 0 "$ffn_block" --tokens 1 --hidden 1 --ffn 1 --repeat 1 --fusions none
+
+# ---- transformer_block in both styles
+
+# Odd sizes, as every kernel has tails.
+small='--seq 19 --hidden 48 --ffn 100 --repeat 1'
+# shellcheck disable=SC2086
+expect 0 ./examples/transformer_block $small --heads 3
+says out '^unfused  *42  '
+says out '^18 outputs and gradients, fused against unfused: .* within the tolerance of '
+# shellcheck disable=SC2086
+expect 0 ./examples/transformer_block $small --style llama --heads 6 --kv-heads 2 --dtype bf16 \
+    --fusions top5
+says out '^10 outputs and gradients, .* within the tolerance of '
+expect 0 ./examples/transformer_block --help
+says out '^usage: transformer_block'
+for bad in '--seq 0' '--seq 1.5' '--heads x' '--style bert' '--dtype f64' '--fusions top4' \
+    '--nonsense 1' '--seq' '--hidden 100 --heads 3' '--heads 4 --kv-heads 3'; do
+    # shellcheck disable=SC2086
+    expect 2 ./examples/transformer_block $bad
+    says err '^transformer_block: '
+    [ "$(wc -l <"$work/err")" = 1 ] || fail "more than one line: $bad"
+done
+expect 1 ./examples/transformer_block --device 'no such device'
+says err 'no such device'
 
 # ---- JSON
 
@@ -112,8 +152,8 @@ refused '--ffn 0: ' --ffn 0
 refused '--repeat 0: ' --repeat 0
 refused '--dtype f64: must be f32, f16 or bf16' --dtype f64
 refused '--approx erf: must be none or tanh' --approx erf
-refused '--fusions all: must be none or top2' --fusions all
-refused ' MB' --hidden 2147483647 --ffn 2147483647
+refused '--fusions top4: must be none, top2, top3, top5 or all' --fusions top4
+refused 'bytes' --hidden 2147483647 --ffn 2147483647
 expect 1 "$ffn_block" --device 'no such device'
 says err 'no such device'
 
@@ -131,3 +171,14 @@ says err ' fused: the error .* is out of the tolerance'
 # shellcheck disable=SC2086
 expect 1 env KILN_TEMPLATE_DIR="$work/templates" "$ffn_block" $odd --json
 says out '"ok": false}$'
+
+# And a layer's: what the fused plan does not launch is off.
+rm -r "$work/templates/op"
+for file in elementwise_vector.cl elementwise_simt.cl; do
+    sed '/^@apply epilogue/i\
+        v *= 1.001f;' "$srcdir/templates/$file" >"$work/templates/$file"
+    ! cmp -s "$srcdir/templates/$file" "$work/templates/$file" || fail "$file is not what it was"
+done
+# shellcheck disable=SC2086
+expect 1 env KILN_TEMPLATE_DIR="$work/templates" ./examples/transformer_block $small --heads 3
+says out ' OUT OF the tolerance of '

@@ -34,11 +34,11 @@ static const struct {
     const char *sizes, *options;
 } asks[] = {{"1", ""},
             {"100", "accumulate=1 save_pre=1 trans_a=1"},
-            {"1000", "layout=nt out_dtype=f32 trans_b=1 approx=tanh"},
+            {"1000", "layout=nt out_dtype=f32 trans_b=1 gelu=1 approx=tanh bias=1 save_stats=1"},
             {"5000", ""},
             {"?", "save_pre=1 layout=nt"},
             {"?", "lda=8192 ldb=8192 ldc=8192 trans_a=1 trans_b=1"},
-            {"64", "lda=100 ldb=101 ldc=102 accumulate=1 out_dtype=bf16"}};
+            {"64", "lda=100 ldb=201 ldc=102 accumulate=1 out_dtype=bf16"}};
 
 static bool has_option(const kiln_row *row, const char *name, size_t length)
 {
@@ -168,7 +168,7 @@ static void check_arguments(const char *spec, const kiln_generated *generated, s
             continue;
         if (p->kind == KILN_ARG_BUFFER)
             kiln_text_addf(&expected, "%s__global %s%s *%s, const ulong %s_offset", i ? ", " : "",
-                           p->is_output ? "" : "const ", types[p->dtype], p->name, p->name);
+                           p->is_output ? "" : "const ", types[p->dtype], p->code, p->code);
         else
             kiln_text_addf(&expected, "%sconst long %s", i ? ", " : "", p->name);
     }

@@ -591,6 +591,47 @@ static int child(kiln_cache_result wanted)
     return !right ? 2 : !as_wanted ? 3 : 0;
 }
 
+/* A hundred launches of a new kernel, with nobody waiting for any of them. */
+static int stream_child(void)
+{
+    enum { EDGE = 192, LAUNCHES = 100 };
+    kiln_context_params params = {.device_name = test_device()};
+    kiln_context *context;
+    kiln_kernel *kernel;
+    if (kiln_create_context(&params, &context) != KILN_OK ||
+        kiln_create_kernel(context, "matmul m=192 n=192 k=192", &kernel) != KILN_OK)
+        return 1;
+    cl_context cl = kiln_context_cl(context);
+    cl_command_queue queue = clCreateCommandQueue(cl, kiln_context_device(context), 0, NULL);
+    cl_mem buffers[3];
+    for (int i = 0; i < 3; i++)
+        buffers[i] = clCreateBuffer(cl, CL_MEM_READ_WRITE, EDGE * EDGE * sizeof(float), NULL, NULL);
+    kiln_arg args[] = {kiln_buffer("a", buffers[0]), kiln_buffer("b", buffers[1]),
+                       kiln_buffer("c", buffers[2])};
+    kiln_status status = KILN_OK;
+    for (int i = 0; i < LAUNCHES && status == KILN_OK; i++)
+        status = kiln_launch(kernel, queue, args, 3, 0, NULL, NULL);
+    clFinish(queue);
+    for (int i = 0; i < 3; i++)
+        clReleaseMemObject(buffers[i]);
+    clReleaseCommandQueue(queue);
+    kiln_release_kernel(kernel);
+    kiln_release_context(context);
+    return status == KILN_OK ? 0 : 2;
+}
+
+/* A binary is not read while launches are under way: PoCL would end the process. */
+START_TEST(test_stream)
+{
+    char *dir = test_make_dir();
+    const char *settings[] = {test_format("KILN_CACHE_DIR=%s", dir), "POCL_KERNEL_CACHE=0",
+                              "KILN_CACHE=on", NULL};
+    ck_assert_int_eq(test_spawn(settings, "stream"), 0);
+    ck_assert_int_eq(each_file(dir, NULL), 1);
+    test_remove_dir(dir);
+}
+END_TEST
+
 typedef struct racer {
     pthread_t thread;
     const char *dir;
@@ -639,6 +680,8 @@ END_TEST
 
 int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "stream") == 0)
+        return stream_child();
     if (argc > 1)
         return child(strcmp(argv[1], "warm") == 0 ? KILN_FROM_DISK : KILN_COMPILED);
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -659,6 +702,7 @@ int main(int argc, char **argv)
     tcase_add_test(tests, test_wrong_templates);
     tcase_add_test(tests, test_changed_template);
     tcase_add_test(tests, test_new_process);
+    tcase_add_test(tests, test_stream);
     tcase_add_test(tests, test_race);
     suite_add_tcase(suite, tests);
     int failed = test_main(suite);

@@ -47,6 +47,8 @@ static kiln_field_type expected_type(const kiln_option *option)
         return KILN_FIELD_DTYPE;
     if (strcmp(option->name, "approx") == 0)
         return KILN_FIELD_APPROX;
+    if (strcmp(option->name, "gate") == 0)
+        return KILN_FIELD_GATE;
     if (strcmp(option->name, "layout") == 0)
         return option->fallback ? KILN_FIELD_LAYOUT : KILN_FIELD_GATE;
     if (strcmp(option->name, "style") == 0)
@@ -158,6 +160,15 @@ START_TEST(test_specs)
     kiln_matmul_bias_residual_params residual = {
         .m = 1, .n = 2, .k = 3, .layout = KILN_LAYOUT_NN, .ldc = 9};
     gives("matmul_bias_residual", &residual, "matmul_bias_residual m=1 n=2 k=3 layout=nn ldc=9");
+    kiln_layernorm_matmul_params normed = {
+        .m = 1, .n = 2, .k = 3, .beta = KILN_OFF, .gelu = 1, .approx = KILN_APPROX_NONE};
+    gives("layernorm_matmul", &normed, "layernorm_matmul m=1 n=2 k=3 beta=0 gelu=1 approx=none");
+    kiln_matmul_swiglu_params gated = {
+        .m = 1, .n = 2, .k = 3, .gate = KILN_GATE_SPLIT, .layout = KILN_LAYOUT_NT};
+    gives("matmul_swiglu", &gated, "matmul_swiglu m=1 n=2 k=3 gate=split layout=nt");
+    kiln_qkv_projection_params qkv = {
+        .m = 1, .k = 2, .heads = 3, .kv_heads = 4, .head_dim = 5, .ldb = 60};
+    gives("qkv_projection", &qkv, "qkv_projection m=1 k=2 heads=3 kv_heads=4 head_dim=5 ldb=60");
     kiln_layernorm_params layernorm = {.m = 3, .n = 4, .eps = 1e-6, .beta = KILN_OFF};
     gives("layernorm", &layernorm, "layernorm m=3 n=4 eps=1e-06 beta=0");
     layernorm.beta = KILN_ON;
@@ -321,6 +332,14 @@ START_TEST(test_nulls)
     CHECK_NULLS(flash_attention, kiln_flash_attention_params);
     CHECK_NULLS(flash_attention_backward, kiln_flash_attention_params);
     CHECK_NULLS(matmul_bias_gelu, kiln_matmul_bias_gelu_params);
+    CHECK_NULLS(gelu_matmul, kiln_gelu_matmul_params);
+    CHECK_NULLS(layernorm_matmul, kiln_layernorm_matmul_params);
+    CHECK_NULLS(rmsnorm_matmul, kiln_rmsnorm_matmul_params);
+    CHECK_NULLS(qkv_projection, kiln_qkv_projection_params);
+    CHECK_NULLS(matmul_swiglu, kiln_matmul_swiglu_params);
+    CHECK_NULLS(matmul_gelu_backward, kiln_matmul_gelu_backward_params);
+    CHECK_NULLS(residual_layernorm, kiln_layernorm_params);
+    CHECK_NULLS(residual_rmsnorm, kiln_rmsnorm_params);
     CHECK_NULLS(matmul_bias_residual, kiln_matmul_bias_residual_params);
     ck_assert_uint_eq(checked, kiln_num_kernels());
 }

@@ -205,6 +205,14 @@ static const struct {
     {"adamw", reference_adamw},
     {"matmul_bias_gelu", reference_matmul_bias_gelu},
     {"matmul_bias_residual", reference_matmul_bias_residual},
+    {"matmul_swiglu", reference_matmul_swiglu},
+    {"matmul_gelu_backward", reference_matmul_gelu_backward},
+    {"residual_layernorm", reference_residual_layernorm},
+    {"residual_rmsnorm", reference_residual_rmsnorm},
+    {"gelu_matmul", reference_gelu_matmul},
+    {"layernorm_matmul", reference_layernorm_matmul},
+    {"rmsnorm_matmul", reference_rmsnorm_matmul},
+    {"qkv_projection", reference_qkv_projection},
 };
 
 bool reference_run(const reference_call *call)

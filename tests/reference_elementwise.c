@@ -89,8 +89,7 @@ void reference_gelu(const reference_call *call)
         y->values[i] = reference_gelu_of(call, x->values[i]);
 }
 
-/* The derivative's two summands, of opposite signs where x is negative. */
-static void gelu_slope(const reference_call *call, double x, double *level, double *change)
+void reference_gelu_slope(const reference_call *call, double x, double *level, double *change)
 {
     if (reference_says(call->spec, "approx", "none")) {
         *level = normal_cdf(x);
@@ -107,7 +106,7 @@ void reference_gelu_backward(const reference_call *call)
     reference_tensor *dx = reference_find(call, "dx");
     for (size_t i = 0; i < dx->count; i++) {
         double level, change;
-        gelu_slope(call, x->values[i], &level, &change);
+        reference_gelu_slope(call, x->values[i], &level, &change);
         reference_put(dx, i, dy->values[i] * (level + change),
                       fabs(dy->values[i]) * hypot(level, change));
     }

@@ -9,8 +9,18 @@ void reference_matmul(const reference_call *call);
 void reference_matmul_nt(const reference_call *call);
 void reference_matmul_tn(const reference_call *call);
 void reference_batched_matmul(const reference_call *call);
+
+/* reference_fused.c */
 void reference_matmul_bias_gelu(const reference_call *call);
 void reference_matmul_bias_residual(const reference_call *call);
+void reference_gelu_matmul(const reference_call *call);
+void reference_layernorm_matmul(const reference_call *call);
+void reference_rmsnorm_matmul(const reference_call *call);
+void reference_matmul_swiglu(const reference_call *call);
+void reference_matmul_gelu_backward(const reference_call *call);
+void reference_residual_layernorm(const reference_call *call);
+void reference_residual_rmsnorm(const reference_call *call);
+void reference_qkv_projection(const reference_call *call);
 
 /* reference_elementwise.c */
 void reference_transpose(const reference_call *call);
@@ -43,8 +53,17 @@ void reference_flash_attention_backward(const reference_call *call);
 void reference_grad_norm(const reference_call *call);
 void reference_adamw(const reference_call *call);
 
+/* c[i,j] += sum over l of a[i,l] b[l,j], and terms the squares of rough[i,l] b[l,j]; nt: b[j,l]. */
+void reference_multiply(const double *a, const double *rough, const double *b, double *c,
+                        double *terms, int64_t m, int64_t n, int64_t k);
+void reference_multiply_nt(const double *a, const double *rough, const double *b, double *c,
+                           double *terms, int64_t m, int64_t n, int64_t k);
+
 /* gelu(x) by the call's approx. */
 double reference_gelu_of(const reference_call *call, double x);
+
+/* Its derivative's two summands, of opposite signs where x is negative. */
+void reference_gelu_slope(const reference_call *call, double x, double *level, double *change);
 
 /* calloc that does not fail. */
 void *reference_allocate(size_t count, size_t size);

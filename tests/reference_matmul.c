@@ -1,4 +1,4 @@
-/* Matrix products and the rows fused over them. */
+/* Matrix products. */
 #include "reference_kernels.h"
 #include <math.h>
 #include <stdlib.h>
@@ -13,19 +13,24 @@ static double *transposed(const double *x, int64_t rows, int64_t cols)
     return y;
 }
 
-/* c[i,j] += sum over l of a[i,l] b[l,j], and terms the sum of the squares of what was added. */
-static void multiply(const double *a, const double *b, double *c, double *terms, int64_t m,
-                     int64_t n, int64_t k)
+void reference_multiply(const double *a, const double *rough, const double *b, double *c,
+                        double *terms, int64_t m, int64_t n, int64_t k)
 {
     for (int64_t i = 0; i < m; i++)
-        for (int64_t l = 0; l < k; l++) {
-            const double x = a[i * k + l];
+        for (int64_t l = 0; l < k; l++)
             for (int64_t j = 0; j < n; j++) {
-                const double term = x * b[l * n + j];
-                c[i * n + j] += term;
+                const double factor = b[l * n + j], term = rough[i * k + l] * factor;
+                c[i * n + j] += a[i * k + l] * factor;
                 terms[i * n + j] += term * term;
             }
-        }
+}
+
+void reference_multiply_nt(const double *a, const double *rough, const double *b, double *c,
+                           double *terms, int64_t m, int64_t n, int64_t k)
+{
+    double *turned = transposed(b, n, k);
+    reference_multiply(a, rough, turned, c, terms, m, n, k);
+    free(turned);
 }
 
 /* The product of each pair of matrices: c and its terms (squares) are allocated for the caller. */
@@ -43,10 +48,11 @@ static void products(const reference_call *call, bool trans_a, bool trans_b, dou
     for (int64_t i = 0; i < batch; i++) {
         const double *ai = a->values + i * m * k, *bi = b->values + i * k * n;
         double *at = trans_a ? transposed(ai, k, m) : NULL;
-        double *bt = trans_b ? transposed(bi, n, k) : NULL;
-        multiply(at ? at : ai, bt ? bt : bi, *c + i * m * n, *terms + i * m * n, m, n, k);
+        if (at)
+            ai = at;
+        (trans_b ? reference_multiply_nt : reference_multiply)(ai, ai, bi, *c + i * m * n,
+                                                               *terms + i * m * n, m, n, k);
         free(at);
-        free(bt);
     }
 }
 
@@ -84,42 +90,4 @@ void reference_batched_matmul(const reference_call *call)
 {
     product(call, reference_says(call->spec, "trans_a", "1"),
             reference_says(call->spec, "trans_b", "1"));
-}
-
-/* ---- fused ------------------------------------------------------------------------------- */
-
-void reference_matmul_bias_gelu(const reference_call *call)
-{
-    const reference_tensor *bias = reference_find(call, "bias");
-    reference_tensor *c = reference_find(call, "c"), *pre = reference_find(call, "pre");
-    double *sums, *terms;
-    products(call, false, reference_says(call->spec, "layout", "nt"), &sums, &terms);
-    for (size_t i = 0; i < c->count; i++) {
-        double added = bias->values[i % bias->count], v = sums[i] + added;
-        double root = sqrt(terms[i] + added * added);
-        if (pre) {
-            pre->values[i] = v;
-            pre->terms[i] = root;
-        }
-        c->values[i] = reference_gelu_of(call, v);
-        c->terms[i] = root; /* GELU's slope is near 1 at most */
-    }
-    free(sums);
-    free(terms);
-}
-
-void reference_matmul_bias_residual(const reference_call *call)
-{
-    const reference_tensor *bias = reference_find(call, "bias");
-    const reference_tensor *residual = reference_find(call, "residual");
-    reference_tensor *c = reference_find(call, "c");
-    double *sums, *terms;
-    products(call, false, reference_says(call->spec, "layout", "nt"), &sums, &terms);
-    for (size_t i = 0; i < c->count; i++) {
-        double added = bias->values[i % bias->count], kept = residual->values[i];
-        c->values[i] = sums[i] + added + kept;
-        c->terms[i] = sqrt(terms[i] + added * added + kept * kept);
-    }
-    free(sums);
-    free(terms);
 }

@@ -3,41 +3,12 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define MIN_REPEATS     10
 #define MIN_SECONDS     0.5
 #define MAX_SECONDS     3.0 /* unless --repeat or --min-time say more */
 #define MAX_SAMPLES     1000000
 #define WARM_UP_SECONDS 0.05
-
-/* ---- progress ---------------------------------------------------------------------------- */
-
-typedef struct {
-    bool shown, possible;
-    double start, last;
-} progress;
-
-static void show_progress(progress *p, const char *spec, const char *what, size_t done)
-{
-    double now = cli_now();
-    if (!p->possible || now - p->start < 2 || now - p->last < 0.2)
-        return;
-    if (done > 0)
-        fprintf(stderr, "\r\033[K%.60s: %s %zu", spec, what, done);
-    else
-        fprintf(stderr, "\r\033[K%.60s: %s", spec, what);
-    fflush(stderr);
-    p->last = now;
-    p->shown = true;
-}
-
-static void end_progress(progress *p)
-{
-    if (p->shown)
-        fputs("\r\033[K", stderr);
-    p->shown = false;
-}
 
 /* ---- measuring --------------------------------------------------------------------------- */
 
@@ -102,14 +73,14 @@ static bool enough(const cli_options *options, size_t count, double elapsed)
 }
 
 static int measure(const cli_options *options, kiln_context *context, cli_launch *launch,
-                   progress *p, result *r)
+                   cli_progress *p, result *r)
 {
     samples host = {0}, device = {0};
     double seconds, device_s, start = cli_now();
     const char *spec = launch->kernel->spec.text;
     int status;
     /* The first launch may compile, and its binary is written before anything is timed. */
-    show_progress(p, spec, "first launch", 0);
+    cli_show_progress(p, "%.60s: first launch", spec);
     status = cli_launch_run(launch, &seconds, NULL);
     kiln_flush_cache(context);
     start = cli_now();
@@ -118,7 +89,7 @@ static int measure(const cli_options *options, kiln_context *context, cli_launch
     while (status == CLI_DONE && cli_now() - start < WARM_UP_SECONDS);
     start = cli_now();
     while (status == CLI_DONE && !enough(options, host.count, cli_now() - start)) {
-        show_progress(p, spec, "launch", host.count + 1);
+        cli_show_progress(p, "%.60s: launch %zu", spec, host.count + 1);
         status = cli_launch_run(launch, &seconds, &device_s);
         if (status != CLI_DONE)
             break;
@@ -134,13 +105,13 @@ static int measure(const cli_options *options, kiln_context *context, cli_launch
 }
 
 static int bench_kernel(const cli_options *options, kiln_context *context, cli_launch *launch,
-                        progress *p, result *r)
+                        cli_progress *p, result *r)
 {
     kiln_text why = {0};
     kiln_status got;
     const char *spec = launch->kernel->spec.text;
     if (!cli_launch_fits(launch, context, &got, &why)) {
-        end_progress(p);
+        cli_end_progress(p);
         cli_error_text(&why);
         return CLI_REFUSED;
     }
@@ -150,7 +121,7 @@ static int bench_kernel(const cli_options *options, kiln_context *context, cli_l
         got = kiln_get_cost(launch->kernel, launch->args, launch->num_dims, &r->cost);
     if (got != KILN_OK)
         return cli_fail(got);
-    show_progress(p, spec, "filling buffers", 0);
+    cli_show_progress(p, "%.60s: filling buffers", spec);
     int status = cli_launch_start(launch, context, true);
     if (status == CLI_DONE)
         status = measure(options, context, launch, p, r);
@@ -246,7 +217,7 @@ static void report_json(report *rep, const cli_launch *launch, const result *r)
 static int bench_spec(const cli_options *options, kiln_context *context, const kiln_spec *spec,
                       report *rep)
 {
-    progress p = {.possible = isatty(STDERR_FILENO), .start = cli_now()};
+    cli_progress p = cli_start_progress();
     cli_launch launch = {0};
     result r = {0};
     int status = cli_set_dims(options, spec, 0, launch.args, &launch.num_dims);
@@ -256,7 +227,7 @@ static int bench_spec(const cli_options *options, kiln_context *context, const k
     if (created != KILN_OK)
         return cli_fail(created);
     status = bench_kernel(options, context, &launch, &p, &r);
-    end_progress(&p);
+    cli_end_progress(&p);
     if (status == CLI_DONE && rep->all)
         report_json(rep, &launch, &r);
     else if (status == CLI_DONE)

@@ -113,10 +113,11 @@ static int add_buffer(cli_launch *launch, const kiln_context *context, const kil
         int64_t dims[KILN_MAX_DIMS];
         kiln_status status =
             kiln_kernel_dims(launch->kernel, launch->args, launch->num_dims, true, dims);
-        if (status == KILN_OK)
-            status = kiln_data_write(launch->queue, buffer, 0, info,
-                                     kiln_data_limit(&launch->kernel->spec, dims));
-        return status == KILN_OK ? CLI_DONE : cli_fail(status);
+        if (status != KILN_OK)
+            return cli_fail(status);
+        const kiln_random numbers = kiln_data_numbers(info, &launch->kernel->spec, dims);
+        code = kiln_data_write(launch->queue, buffer, 0, info->bytes, info->dtype, &numbers);
+        return code == CL_SUCCESS ? CLI_DONE : fail_cl(launch, "clEnqueueWriteBuffer", code);
     }
     cl_uchar zero = 0;
     code = clEnqueueFillBuffer(launch->queue, buffer, &zero, 1, 0, info->bytes, 0, NULL, NULL);

@@ -30,18 +30,13 @@ static int take_models(const cli_options *options, cli_model **models, size_t *c
     *count = options->num_models ? options->num_models : all;
     *models = cli_need(calloc(*count, sizeof **models));
     for (size_t i = 0; i < *count; i++) {
-        const cli_model *known = cli_model_at(i);
         int status = CLI_DONE;
-        if (options->num_models && options->models[i].is_config) {
-            status = cli_model_read(options->models[i].text, &(*models)[i]);
-            known = NULL;
-        } else if (options->num_models) {
-            status = cli_model_find(options->models[i].text, &known);
-        }
+        if (options->num_models)
+            status = cli_model_take(&options->models[i], &(*models)[i]);
+        else
+            (*models)[i] = *cli_model_at(i);
         if (status != CLI_DONE)
             return status;
-        if (known)
-            (*models)[i] = *known;
     }
     return CLI_DONE;
 }

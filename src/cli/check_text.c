@@ -3,24 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "80 layers, hidden 8192, ffn 28672, 64 heads of 128 on 8, swiglu, rmsnorm, rope, vocab 128256" */
-static char *describe_model(const cli_model *m)
-{
-    kiln_text text = {0};
-    kiln_text_addf(&text, "%s, hidden %lld, ffn %lld",
-                   cli_plural((uint64_t)m->layers, "layer", "layers").text, (long long)m->hidden,
-                   (long long)m->ffn);
-    if (m->experts)
-        kiln_text_addf(&text, " of %lld experts", (long long)m->experts);
-    kiln_text_addf(&text, ", %s of %lld", cli_plural((uint64_t)m->heads, "head", "heads").text,
-                   (long long)m->head_dim);
-    if (m->kv_heads != m->heads)
-        kiln_text_addf(&text, " on %lld", (long long)m->kv_heads);
-    kiln_text_addf(&text, ", %s, %s%s, positions %s, bias %s, vocab %lld", m->activation, m->norm,
-                   m->parallel ? ", parallel" : "", m->positions, m->bias, (long long)m->vocab);
-    return cli_need(kiln_text_take(&text));
-}
-
 /* "20 of 27 free, 7 within limits, 0 blocked; fused: 5 of 5 free, ..." */
 static void add_counts(kiln_text *text, const cli_counts *n)
 {
@@ -102,7 +84,7 @@ static void print_kernels(const cli_result *r)
 void cli_print_result(const cli_result *r)
 {
     const cli_model *m = r->model;
-    char *about = describe_model(m);
+    char *about = cli_model_describe(m);
     printf("\n%s%s%s: %s\n", cli_bold(), m->name, cli_plain(), about);
     free(about);
     print_kernels(r);

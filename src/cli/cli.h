@@ -35,11 +35,19 @@ enum {
     CLI_CONFIG = 1 << 13,
     CLI_TOKENS = 1 << 14,
     CLI_BUILD = 1 << 15,
-    CLI_BUDGET = 1 << 16,
-    CLI_LIST = 1 << 17,
-    CLI_FORGET = 1 << 18,
-    CLI_DTYPE = 1 << 19,
-    CLI_WORKER = 1 << 20
+    CLI_SEQ = 1 << 16,
+    CLI_DTYPE = 1 << 17,
+    CLI_FUSIONS = 1 << 18,
+    CLI_LAYERS = 1 << 19,
+    CLI_FORWARD = 1 << 20,
+    CLI_SCALE = 1 << 21,
+    CLI_RATES = 1 << 22,
+    CLI_MEASURE = 1 << 23,
+    CLI_FORCE = 1 << 24,
+    CLI_BUDGET = 1 << 25,
+    CLI_LIST = 1 << 26,
+    CLI_FORGET = 1 << 27,
+    CLI_WORKER = 1 << 28
 };
 
 #define CLI_MAX_DIMS   16
@@ -62,11 +70,13 @@ typedef struct cli_options {
     int64_t misalign;
     cli_model_name models[CLI_MAX_MODELS];
     size_t num_models;
-    int64_t tokens; /* 0: not given */
+    int64_t tokens, seq, layers; /* 0: not given */
+    double scale;                /* 0: not given */
+    const char *dtype, *fusions, *rates;
+    bool forward, measure, force;
     bool build;
     double budget; /* seconds; below 0: not given */
-    const char *dtype;
-    char **words; /* the operands, the subcommand's name left out */
+    char **words;  /* the operands, the subcommand's name left out */
     size_t num_words;
 } cli_options;
 
@@ -92,7 +102,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_devices, cli_list, cli_show, cli_emit, cli_build, cli_run, cli_bench,
-    cli_check, cli_cache, cli_tune;
+    cli_check, cli_plan, cli_cache, cli_tune;
 
 /* ---- output (output.c) --------------------------------------------------------------------- */
 
@@ -139,6 +149,17 @@ void cli_table_start(cli_table *table, const char *const *titles);
 void cli_table_add(cli_table *table, const char *const *cells);
 /* Prints and frees. */
 void cli_table_end(cli_table *table);
+
+/* A line on stderr that overwrites itself, if that is a terminal and two seconds have gone. */
+typedef struct cli_progress {
+    bool shown, possible;
+    double start, last;
+} cli_progress;
+
+cli_progress cli_start_progress(void);
+void cli_show_progress(cli_progress *progress, const char *format, ...) KILN_PRINTF(2, 3);
+/* Takes the line away. */
+void cli_end_progress(cli_progress *progress);
 
 /* Columns that text takes on a terminal. */
 size_t cli_width(const char *text);

@@ -16,7 +16,9 @@ enum {
     QK_NORM = 4,
     UNIT_OFFSET = 8,
     SINKS = 16,
-    BIDIRECTIONAL = 32
+    BIDIRECTIONAL = 32,
+    ONE_NORM = 64, /* where parallel */
+    TIED = 128
 };
 
 /* What a model_type implies where no key says otherwise. */
@@ -35,21 +37,23 @@ static const family families[] = {
     {"qwen3|qwen3_moe|olmo2", NULL, "rmsnorm", "rope", "neox", "none", 1, GATED | QK_NORM},
     {"gpt_oss", "clamped_swiglu", "rmsnorm", "rope", "neox", "all", 1, GATED | SINKS},
     {"gemma|gemma2", "gelu_pytorch_tanh", "rmsnorm", "rope", "neox", "none", 1,
-     GATED | UNIT_OFFSET},
+     GATED | UNIT_OFFSET | TIED},
     {"gemma3|gemma3_text", "gelu_pytorch_tanh", "rmsnorm", "rope", "neox", "none", 1,
-     GATED | UNIT_OFFSET | QK_NORM},
-    {"cohere|cohere2", "silu", "layernorm", "rope", "gptj", "none", 1, GATED | PARALLEL},
+     GATED | UNIT_OFFSET | QK_NORM | TIED},
+    {"cohere|cohere2", "silu", "layernorm", "rope", "gptj", "none", 1,
+     GATED | PARALLEL | ONE_NORM | TIED},
     {"stablelm", "silu", "layernorm", "rope", "neox", "none", 0.25, GATED},
     {"gpt_neox", "gelu", "layernorm", "rope", "neox", "all", 0.25, PARALLEL},
-    {"gptj", "gelu_new", "layernorm", "rope", "gptj", "all", 1, PARALLEL},
-    {"phi", "gelu_new", "layernorm", "rope", "neox", "all", 0.5, PARALLEL},
+    {"gptj", "gelu_new", "layernorm", "rope", "gptj", "all", 1, PARALLEL | ONE_NORM},
+    {"phi", "gelu_new", "layernorm", "rope", "neox", "all", 0.5, PARALLEL | ONE_NORM},
     {"starcoder2", "gelu_pytorch_tanh", "layernorm", "rope", "neox", "all", 1, 0},
     {"nemotron", "relu2", "layernorm", "rope", "neox", "none", 0.5, 0},
-    {"gpt2|gpt_bigcode", "gelu_new", "layernorm", "learned", "", "all", 1, 0},
-    {"opt", "relu", "layernorm", "learned", "", "all", 1, 0},
-    {"bloom", "gelu_tanh", "layernorm", "alibi", "", "all", 1, 0},
-    {"mpt", "gelu", "layernorm", "alibi", "", "none", 1, 0},
-    {"falcon|RefinedWeb|RefinedWebModel", "gelu", "layernorm", "rope", "neox", "none", 1, 0},
+    {"gpt2|gpt_bigcode", "gelu_new", "layernorm", "learned", "", "all", 1, TIED},
+    {"opt", "relu", "layernorm", "learned", "", "all", 1, TIED},
+    {"bloom", "gelu_tanh", "layernorm", "alibi", "", "all", 1, TIED},
+    {"mpt", "gelu", "layernorm", "alibi", "", "none", 1, TIED},
+    {"falcon|RefinedWeb|RefinedWebModel", "gelu", "layernorm", "rope", "neox", "none", 1,
+     ONE_NORM | TIED},
     {"bert|roberta", "gelu", "layernorm", "learned", "", "all", 1, BIDIRECTIONAL},
 };
 
@@ -409,12 +413,24 @@ static void read_ffn(reader *r, cli_model *m)
                (long long)m->ffn);
 }
 
+/* Falcon's newer layers have a norm for each block, unless they say that there is one. */
+static void read_parallel(reader *r, const family *of, cli_model *m)
+{
+    bool newer = false;
+    int64_t norms = 0;
+    m->parallel = of && of->flags & PARALLEL;
+    read_bool(r, "use_parallel_residual|parallel_attn", &m->parallel);
+    read_bool(r, "new_decoder_architecture", &newer);
+    read_integer(r, "num_ln_in_parallel_attn", 1, false, &norms);
+    m->parallel = m->parallel || newer;
+    m->one_norm = m->parallel && (norms ? norms == 1 : of && of->flags & ONE_NORM && !newer);
+}
+
 static void read_model(reader *r, cli_model *m)
 {
     read_name(r, "model_type", m->model_type, sizeof m->model_type);
     const family *of = find_family(m->model_type);
     m->unknown_type = !of;
-    m->parallel = of && of->flags & PARALLEL;
     m->qk_norm = of && of->flags & QK_NORM;
     m->unit_offset = of && of->flags & UNIT_OFFSET;
     m->sinks = of && of->flags & SINKS;
@@ -430,7 +446,9 @@ static void read_model(reader *r, cli_model *m)
     read_bias(r, of, m);
     read_attention(r, m);
     read_layer_types(r, m);
-    read_bool(r, "use_parallel_residual|parallel_attn|new_decoder_architecture", &m->parallel);
+    read_parallel(r, of, m);
+    m->tied = of && of->flags & TIED;
+    read_bool(r, "tie_word_embeddings", &m->tied);
 }
 
 /* ---- the file ------------------------------------------------------------------------------ */

@@ -8,13 +8,15 @@
     .kv_heads = (kv_heads_), .head_dim = (head_dim_), .vocab = (vocab_)
 
 /* Biases and learned positions, tanh GELU: the shape that GPT-3 made common. */
-#define GPT .activation = "gelu_tanh", .norm = "layernorm", .bias = "all", .positions = "learned"
+#define GPT                                                                                        \
+    .activation = "gelu_tanh", .norm = "layernorm", .bias = "all", .positions = "learned",         \
+    .tied = true
 #define LLAMA                                                                                      \
     .activation = "swiglu", .norm = "rmsnorm", .bias = "none", .positions = "rope",                \
     .rope_style = "neox"
 #define FALCON                                                                                     \
     .activation = "gelu_erf", .norm = "layernorm", .bias = "none", .positions = "rope",            \
-    .rope_style = "neox", .parallel = true
+    .rope_style = "neox", .parallel = true, .tied = true
 
 static const cli_model models[] = {
     {.name = "gpt-neox-20b",
@@ -31,21 +33,24 @@ static const cli_model models[] = {
      .activation = "relu",
      .norm = "layernorm",
      .bias = "all",
-     .positions = "learned"},
+     .positions = "learned",
+     .tied = true},
     {.name = "gpt-30b", SHAPE(48, 7168, 28672, 56, 56, 128, 50272), GPT},
     {.name = "opt-66b",
      SHAPE(64, 9216, 36864, 72, 72, 128, 50272),
      .activation = "relu",
      .norm = "layernorm",
      .bias = "all",
-     .positions = "learned"},
+     .positions = "learned",
+     .tied = true},
     {.name = "gpt3-175b", SHAPE(96, 12288, 49152, 96, 96, 128, 50257), GPT},
     {.name = "bloom-176b",
      SHAPE(70, 14336, 57344, 112, 112, 128, 250880),
      .activation = "gelu_tanh",
      .norm = "layernorm",
      .bias = "all",
-     .positions = "alibi"},
+     .positions = "alibi",
+     .tied = true},
     {.name = "llama-30b", SHAPE(60, 6656, 17920, 52, 52, 128, 32000), .eps = 1e-6, LLAMA},
     {.name = "llama-65b", SHAPE(80, 8192, 22016, 64, 64, 128, 32000), LLAMA},
     {.name = "llama-3-70b",
@@ -78,6 +83,8 @@ static const cli_model models[] = {
      .positions = "rope",
      .rope_style = "gptj",
      .parallel = true,
+     .one_norm = true,
+     .tied = true,
      .qk_norm = true},
     {.name = "mixtral-8x22b",
      SHAPE(56, 6144, 16384, 48, 8, 128, 32768),
@@ -129,4 +136,32 @@ int cli_model_find(const char *name, const cli_model **model)
     cli_error("unknown model `%s'%s", name, hint.data ? hint.data : "");
     kiln_text_free(&hint);
     return CLI_REFUSED;
+}
+
+int cli_model_take(const cli_model_name *name, cli_model *model)
+{
+    const cli_model *known;
+    if (name->is_config)
+        return cli_model_read(name->text, model);
+    int status = cli_model_find(name->text, &known);
+    if (status == CLI_DONE)
+        *model = *known;
+    return status;
+}
+
+char *cli_model_describe(const cli_model *m)
+{
+    kiln_text text = {0};
+    kiln_text_addf(&text, "%s, hidden %lld, ffn %lld",
+                   cli_plural((uint64_t)m->layers, "layer", "layers").text, (long long)m->hidden,
+                   (long long)m->ffn);
+    if (m->experts)
+        kiln_text_addf(&text, " of %lld experts", (long long)m->experts);
+    kiln_text_addf(&text, ", %s of %lld", cli_plural((uint64_t)m->heads, "head", "heads").text,
+                   (long long)m->head_dim);
+    if (m->kv_heads != m->heads)
+        kiln_text_addf(&text, " on %lld", (long long)m->kv_heads);
+    kiln_text_addf(&text, ", %s, %s%s, positions %s, bias %s, vocab %lld", m->activation, m->norm,
+                   m->parallel ? ", parallel" : "", m->positions, m->bias, (long long)m->vocab);
+    return cli_need(kiln_text_take(&text));
 }

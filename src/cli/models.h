@@ -28,6 +28,8 @@ typedef struct cli_model {
     double softcap;        /* of scores; 0: none */
     double logits_softcap; /* 0: none */
     bool parallel;         /* attention and feed-forward block off the same input */
+    bool one_norm;         /* and by the same norm, which parallel blocks may have */
+    bool tied;             /* the head is the embedding's table */
     bool qk_norm;          /* a norm on q and k of each head */
     bool unit_offset;      /* rmsnorm by 1 + gamma */
     bool sinks;            /* a learned score beside those of the keys */
@@ -45,6 +47,13 @@ int cli_model_find(const char *name, const cli_model **model);
 /* A Hugging Face config.json (model_config.c). path has to live as long as the model. CLI_DONE, or
  * CLI_REFUSED with a sentence that names the file and the rule. */
 int cli_model_read(const char *path, cli_model *model);
+
+/* Either, as the command line names it. */
+int cli_model_take(const cli_model_name *name, cli_model *model);
+
+/* "80 layers, hidden 8192, ffn 28672, 64 heads of 128 on 8, swiglu, rmsnorm, positions rope, bias
+ * none, vocab 128256"; the caller frees it. */
+char *cli_model_describe(const cli_model *model);
 
 /* ---- what a model asks of a kernel (model_specs.c) ------------------------------------------- */
 

@@ -28,8 +28,6 @@ static const option known[] = {
     {"--budget", 0, "SECONDS", CLI_BUDGET, "search that long for each spec, 60 if not given"},
     {"--list", 0, NULL, CLI_LIST, "print what was tuned"},
     {"--forget", 0, NULL, CLI_FORGET, "take the specs, or all, out of what was tuned"},
-    {"--dtype", 0, "DTYPE", CLI_DTYPE,
-     "storage of a model's tensors: f32, f16 or bf16 (if not given)"},
     {"--worker", 0, NULL, CLI_WORKER, "measure what standard input says (for kiln tune itself)"},
     {"--output", 'o', "FILE", CLI_OUTPUT, "write there instead of to standard output"},
     {"--out", 0, "DIR", CLI_OUT, "write outputs there, as NAME.npy; made if it is not there"},
@@ -37,6 +35,19 @@ static const option known[] = {
     {"--model", 0, "NAME", CLI_MODEL, "a model that kiln knows; may be given several times"},
     {"--config", 0, "FILE", CLI_CONFIG, "a model's config.json; may be given several times"},
     {"--tokens", 0, "N", CLI_TOKENS, "tokens of a step, 4096 if not given"},
+    {"--seq", 0, "N", CLI_SEQ, "tokens of a sequence; else 2048, or all if there are fewer"},
+    {"--dtype", 0, "TYPE", CLI_DTYPE, "f32, f16 or bf16, which it is if not given"},
+    {"--fusions", 0, "SETS", CLI_FUSIONS,
+     "separated by commas: none, top3, top5, all, or names of\n"
+     "fused kernels joined by +; none,top3,top5,all if not given"},
+    {"--layers", 0, "N", CLI_LAYERS, "the whole model, with so many layers; else one layer alone"},
+    {"--forward", 0, NULL, CLI_FORWARD, "the forward pass only"},
+    {"--scale", 0, "F", CLI_SCALE, "the model's width times F, over 0 and up to 1"},
+    {"--rates", 0, "RATES", CLI_RATES,
+     "instead of measuring them: copy=BYTES/S,product=FLOP/S and any\n"
+     "of ,elementwise=FLOP/S ,launch=SECONDS ,tile_columns=N"},
+    {"--measure", 0, NULL, CLI_MEASURE, "run each plan, and time it"},
+    {"--force", 0, NULL, CLI_FORCE, "keep fusions that are predicted to lose"},
     {"--build", 0, NULL, CLI_BUILD, "compile each kernel, too"},
     {"--repair", 0, NULL, CLI_REPAIR, "remove what is damaged"},
     {"--json", 0, NULL, CLI_JSON, "print JSON"},
@@ -130,16 +141,6 @@ static int set_budget(cli_options *options, const char *text)
     return CLI_DONE;
 }
 
-static int set_dtype(cli_options *options, const char *text)
-{
-    if (!kiln_listed("f32|f16|bf16", text)) {
-        cli_error("--dtype %s: must be f32, f16 or bf16", text);
-        return CLI_REFUSED;
-    }
-    options->dtype = text;
-    return CLI_DONE;
-}
-
 static int set_misalign(cli_options *options, const char *text)
 {
     if (!parse_integer(text, &options->misalign) || options->misalign < 0 ||
@@ -150,11 +151,21 @@ static int set_misalign(cli_options *options, const char *text)
     return CLI_DONE;
 }
 
-static int set_tokens(cli_options *options, const char *text)
+static int set_count(const char *name, const char *text, int64_t high, int64_t *count)
 {
-    if (!parse_integer(text, &options->tokens) || options->tokens < 1 ||
-        options->tokens > INT32_MAX) {
-        cli_error("--tokens %s: must be from 1 to %d", text, INT32_MAX);
+    if (!parse_integer(text, count) || *count < 1 || *count > high) {
+        cli_error("%s %s: must be from 1 to %lld", name, text, (long long)high);
+        return CLI_REFUSED;
+    }
+    return CLI_DONE;
+}
+
+static int set_scale(cli_options *options, const char *text)
+{
+    char *end;
+    options->scale = strtod(text, &end);
+    if (end == text || *end || !(options->scale > 0 && options->scale <= 1)) {
+        cli_error("--scale %s: must be a number over 0 and up to 1", text);
         return CLI_REFUSED;
     }
     return CLI_DONE;
@@ -200,7 +211,31 @@ static int set(cli_options *options, const option *of, char *value)
     case CLI_CONFIG:
         return add_model(options, value, of->bit == CLI_CONFIG);
     case CLI_TOKENS:
-        return set_tokens(options, value);
+        return set_count(of->name, value, INT32_MAX, &options->tokens);
+    case CLI_SEQ:
+        return set_count(of->name, value, INT32_MAX, &options->seq);
+    case CLI_LAYERS:
+        return set_count(of->name, value, 1024, &options->layers);
+    case CLI_DTYPE:
+        options->dtype = value;
+        return CLI_DONE;
+    case CLI_FUSIONS:
+        options->fusions = value;
+        return CLI_DONE;
+    case CLI_RATES:
+        options->rates = value;
+        return CLI_DONE;
+    case CLI_SCALE:
+        return set_scale(options, value);
+    case CLI_FORWARD:
+        options->forward = true;
+        return CLI_DONE;
+    case CLI_MEASURE:
+        options->measure = true;
+        return CLI_DONE;
+    case CLI_FORCE:
+        options->force = true;
+        return CLI_DONE;
     case CLI_BUILD:
         options->build = true;
         return CLI_DONE;
@@ -210,8 +245,6 @@ static int set(cli_options *options, const option *of, char *value)
         return set_min_time(options, value);
     case CLI_BUDGET:
         return set_budget(options, value);
-    case CLI_DTYPE:
-        return set_dtype(options, value);
     case CLI_JSON:
         options->json = true;
         return CLI_DONE;

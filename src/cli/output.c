@@ -156,6 +156,35 @@ cli_short cli_plural(uint64_t count, const char *one, const char *many)
     return result;
 }
 
+/* ---- progress ---------------------------------------------------------------------------- */
+
+cli_progress cli_start_progress(void)
+{
+    return (cli_progress){.possible = isatty(STDERR_FILENO), .start = cli_now()};
+}
+
+void cli_show_progress(cli_progress *progress, const char *format, ...)
+{
+    double now = cli_now();
+    va_list args;
+    if (!progress->possible || now - progress->start < 2 || now - progress->last < 0.2)
+        return;
+    fputs("\r\033[K", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fflush(stderr);
+    progress->last = now;
+    progress->shown = true;
+}
+
+void cli_end_progress(cli_progress *progress)
+{
+    if (progress->shown)
+        fputs("\r\033[K", stderr);
+    progress->shown = false;
+}
+
 /* ---- tables ------------------------------------------------------------------------------ */
 
 size_t cli_width(const char *text)

@@ -6,7 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define USUAL_BUDGET 60.0
 #define USUAL_TOKENS 4096
@@ -63,6 +62,10 @@ static int collect(const cli_options *options, cli_spec_list *list)
         cli_error("tune takes --tokens and --dtype with --model or --config only");
         return CLI_REFUSED;
     }
+    if (options->dtype && !kiln_listed("f32|f16|bf16", options->dtype)) {
+        cli_error("--dtype %s: must be f32, f16 or bf16", options->dtype);
+        return CLI_REFUSED;
+    }
     for (size_t i = 0; i < options->num_models; i++) {
         int status = add_model(options, &options->models[i], list);
         if (status != CLI_DONE)
@@ -74,32 +77,13 @@ static int collect(const cli_options *options, cli_spec_list *list)
 
 /* ---- progress ---------------------------------------------------------------------------- */
 
-typedef struct {
-    bool possible, shown;
-    double start, last;
-} progress;
-
+/* Short, as a line that wraps cannot be taken back. */
 static int show_progress(void *user, const kiln_tune_progress *p)
 {
-    progress *s = user;
-    double now = cli_now();
-    if (s->possible && now - s->start >= 2 && now - s->last >= 0.2) {
-        /* Short, as a line that wraps cannot be taken back. */
-        fprintf(stderr, "\r\033[K%.32s: %.0f of %.0f s, %zu tried, best %s (%.2fx)", p->spec,
-                p->elapsed_s, p->budget_s, p->tried, cli_seconds(p->best_s).text,
-                p->best_s > 0 ? p->default_s / p->best_s : 1);
-        fflush(stderr);
-        s->last = now;
-        s->shown = true;
-    }
+    cli_show_progress(user, "%.32s: %.0f of %.0f s, %zu tried, best %s (%.2fx)", p->spec,
+                      p->elapsed_s, p->budget_s, p->tried, cli_seconds(p->best_s).text,
+                      p->best_s > 0 ? p->default_s / p->best_s : 1);
     return cli_tune_signal != 0;
-}
-
-static void end_progress(progress *s)
-{
-    if (s->shown)
-        fputs("\r\033[K", stderr);
-    s->shown = false;
 }
 
 /* ---- telling ----------------------------------------------------------------------------- */
@@ -142,13 +126,13 @@ static void add_json(json_t *all, const kiln_spec *spec, const kiln_tune_result 
 static int tune_spec(const cli_options *options, kiln_context *context, const kiln_spec *spec,
                      kiln_tune_result *result)
 {
-    progress p = {.possible = isatty(STDERR_FILENO), .start = cli_now()};
+    cli_progress p = cli_start_progress();
     double budget = options->budget > 0 ? options->budget : USUAL_BUDGET;
     kiln_tune_params params = {.budget_s = budget, .progress = show_progress, .progress_user = &p};
     cli_worker *worker = cli_worker_open(options, context, spec, budget);
     kiln_status status = kiln_tune_by(context, spec, &params, cli_worker_measure, worker, result);
     cli_worker_close(worker);
-    end_progress(&p);
+    cli_end_progress(&p);
     return status == KILN_OK ? CLI_DONE : cli_fail(status);
 }
 

@@ -1,4 +1,4 @@
-@if layout == 'split'
+@if gate == 'split'
 ${v} = swiglu${w}(load${w}_${x_dtype}${part}(x, 2 * (${at}) - (${col})${count}),
     load${w}_${x_dtype}${part}(x, 2 * (${at}) - (${col}) + ${n}${count}));
 @else

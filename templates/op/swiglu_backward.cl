@@ -1,6 +1,6 @@
 {
     vec${w} gate, up, dgate, dup;
-@if layout == 'split'
+@if gate == 'split'
     const ulong left_half = 2 * (${at}) - (${col}), right_half = left_half + ${n};
     gate = load${w}_${x_dtype}${part}(x, left_half${count});
     up = load${w}_${x_dtype}${part}(x, right_half${count});

@@ -41,19 +41,20 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
  * +---+ +-----+
  * |as | |  c  | BM           Elements outside a and b count as zeros.
  * +---+ +-----+
+#line 18 "matmul_simt.cl"
  */
-#line 17 "matmul_simt.cl"
+#line 21 "matmul_simt.cl"
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void batched_matmul(__global const ushort *restrict a, const ulong a_offset,
                     __global const ushort *restrict b, const ulong b_offset,
                     __global ushort *restrict c, const ulong c_offset,
                     const long m)
-#line 18 "matmul_simt.cl"
+#line 22 "matmul_simt.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 20 "matmul_simt.cl"
+#line 24 "matmul_simt.cl"
     __local float as[16][129];
     __local float bs[16][129];
     const int lid = (int)get_local_id(0);
@@ -68,6 +69,7 @@ void batched_matmul(__global const ushort *restrict a, const ulong a_offset,
     b += matrix * 100 * 64;
     const ulong c0 = matrix * m * 100;
 
+#line 41 "matmul_simt.cl"
     float sum[8][8];
     #pragma unroll
     for (int i = 0; i < 8; i++)
@@ -77,26 +79,27 @@ void batched_matmul(__global const ushort *restrict a, const ulong a_offset,
 
     for (long k0 = 0; k0 < 64; k0 += 16) {
         for (int e = lid; e < 2048; e += 256) {
-#line 44 "matmul_simt.cl"
+#line 51 "matmul_simt.cl"
             const int i = e % 128, l = e / 128;
-#line 48 "matmul_simt.cl"
+#line 55 "matmul_simt.cl"
             float v = 0.0f;
             if (m0 + i < m && k0 + l < 64) {
-#line 51 "matmul_simt.cl"
+#line 58 "matmul_simt.cl"
                 v = load1_bf16(a, (ulong)(k0 + l) * m + m0 + i);
-#line 56 "matmul_simt.cl"
+#line 63 "matmul_simt.cl"
             }
             as[l][i] = v;
         }
         for (int e = lid; e < 2048; e += 256) {
-#line 61 "matmul_simt.cl"
-            const int l = e % 16, j = e / 16;
-#line 65 "matmul_simt.cl"
-            float v = 0.0f;
-            if (n0 + j < 100 && k0 + l < 64)
 #line 68 "matmul_simt.cl"
-                v = load1_bf16(b, (ulong)(n0 + j) * 64 + k0 + l);
+            const int l = e % 16, j = e / 16;
 #line 72 "matmul_simt.cl"
+            float v = 0.0f;
+#line 79 "matmul_simt.cl"
+            if (n0 + j < 100 && k0 + l < 64)
+#line 81 "matmul_simt.cl"
+                v = load1_bf16(b, (ulong)(n0 + j) * 64 + k0 + l);
+#line 86 "matmul_simt.cl"
             bs[l][j] = v;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -129,7 +132,7 @@ void batched_matmul(__global const ushort *restrict a, const ulong a_offset,
                 v += load1_bf16(c, at);
 #line 1 "op/store.cl"
                 store1_bf16(v, c, at);
-#line 101 "matmul_simt.cl"
+#line 118 "matmul_simt.cl"
             }
         }
     }

@@ -356,6 +356,85 @@ def attention(dtype, extents, **options):
     case.write()
 
 
+# ---- fused -------------------------------------------------------------------------------------
+
+
+def norm_linear(kind, dtype, words, **options):
+    """A norm, Linear and what follows: torch.nn's layers with these weights."""
+    m, n, k = 4, 13, 18
+    case = Case(f"{kind}_matmul m=? n=? k=? layout=nt save_stats=1{words}", f"m={m} n={n} k={k}", dtype)
+    a, w, gamma = case.draw("a", m, k), case.draw("b", n, k), case.draw("gamma", k)
+    if kind == "layernorm":
+        beta = case.draw("beta", k) if options.get("beta", 1) else None
+        y = torch.nn.functional.layer_norm(a, (k,), gamma, beta, 1e-5)
+        case.expect("mean", a.mean(1))
+        rstd = 1 / torch.sqrt(a.var(1, unbiased=False) + 1e-5)
+    else:
+        y = torch.nn.functional.rms_norm(a, (k,), gamma + options.get("unit_offset", 0), 1e-5)
+        rstd = torch.rsqrt(a.square().mean(1) + 1e-5)
+    case.expect("rstd", rstd)
+    c = torch.nn.functional.linear(y, w, case.draw("bias", n) if options.get("bias") else None)
+    if "approx" in options:
+        c = torch.nn.functional.gelu(c, approximate=options["approx"])
+    case.expect("c", c)
+    case.write()
+
+
+def gelu_linear(approx, dtype):
+    """GELU, Linear; and the gradients through Linear, GELU and the bias in front of it."""
+    m, n, k = 4, 11, 18
+    case = Case(f"gelu_matmul m=? n=? k=? layout=nt bias=1 approx={approx}", f"m={m} n={n} k={k}", dtype)
+    a, w = case.draw("a", m, k), case.draw("b", n, k)
+    gelu = torch.nn.functional.gelu
+    case.expect("c", torch.nn.functional.linear(gelu(a, approximate=approx), w, case.draw("bias", n)))
+    case.write()
+    case = Case(f"matmul_gelu_backward m=? n=? k=? approx={approx} dbias=1 out_dtype=f32",
+                f"m={m} n={n} k={k}", dtype)
+    dy, w, x = case.draw("a", m, k), case.draw("b", k, n), case.draw("x", m, n)
+    bias = torch.zeros(n, dtype=torch.float64, requires_grad=True)
+    y = torch.nn.functional.linear(gelu(x + bias, approximate=approx), w)
+    for name, value in zip(("c", "dbias"), gradients(y, dy, x, bias)):
+        case.expect(name, value)
+    case.write()
+
+
+def swiglu_linear(gate, layout, dtype):
+    m, n, k = 4, 11, 18
+    case = Case(f"matmul_swiglu m=? n=? k=? gate={gate} layout={layout} save_pre=1",
+                f"m={m} n={n} k={k}", dtype)
+    a, b = case.draw("a", m, k), case.draw("b", *((2 * n, k) if layout == "nt" else (k, 2 * n)))
+    pre = a @ (b.T if layout == "nt" else b)
+    case.expect("pre", pre), case.expect("c", swiglu_of(pre, gate))
+    case.write()
+
+
+def qkv(heads, kv_heads, head_dim, dtype):
+    m, k = 4, 18
+    case = Case(f"qkv_projection m=? k=? heads={heads} kv_heads={kv_heads} head_dim={head_dim} "
+                "layout=nt bias=1", f"m={m} k={k}", dtype)
+    widths = heads * head_dim, kv_heads * head_dim, kv_heads * head_dim
+    a, w, b = case.draw("a", m, k), case.draw("w", sum(widths), k), case.draw("bias", sum(widths))
+    for name, part in zip("qkv", torch.nn.functional.linear(a, w, b).split(widths, dim=1)):
+        case.expect(name, part)
+    case.write()
+
+
+def residual_norm(kind, dtype):
+    m, n = 4, 21
+    case = Case(f"residual_{kind} m=? n=?", f"m={m} n={n}", dtype)
+    x = case.draw("x", m, n) + case.draw("residual", m, n)
+    gamma = case.draw("gamma", n)
+    case.expect("sum", x)
+    if kind == "layernorm":
+        case.expect("y", torch.nn.functional.layer_norm(x, (n,), gamma, case.draw("beta", n), 1e-5))
+        case.expect("mean", x.mean(1))
+        case.expect("rstd", 1 / torch.sqrt(x.var(1, unbiased=False) + 1e-5))
+    else:
+        case.expect("y", torch.nn.functional.rms_norm(x, (n,), gamma, 1e-5))
+        case.expect("rstd", torch.rsqrt(x.square().mean(1) + 1e-5))
+    case.write()
+
+
 # ---- optimiser ---------------------------------------------------------------------------------
 
 
@@ -421,6 +500,17 @@ def main():
     attention("bf16", (1, 3, 5, 2, 1, 16), causal=1)
     attention("f16", (1, 3, 3, 2, 2, 24))
     optimiser("f32", 1, 1.0, 0.1), optimiser("f32", 5, 100.0, 0.01), optimiser("bf16", 3, 0.5, 0.0)
+    norm_linear("layernorm", "f32", " bias=1", bias=1)
+    norm_linear("layernorm", "f32", " beta=0 gelu=1 approx=none", beta=0, approx="none")
+    norm_linear("layernorm", "bf16", " bias=1 gelu=1 approx=tanh", bias=1, approx="tanh")
+    norm_linear("rmsnorm", "f32", ""), norm_linear("rmsnorm", "f16", " unit_offset=1 bias=1",
+                                                   unit_offset=1, bias=1)
+    gelu_linear("none", "f32"), gelu_linear("tanh", "bf16")
+    swiglu_linear("split", "nt", "f32"), swiglu_linear("interleaved", "nn", "f32")
+    swiglu_linear("interleaved", "nt", "bf16")
+    qkv(4, 2, 5, "f32"), qkv(2, 1, 16, "bf16")
+    for kind in ("layernorm", "rmsnorm"):
+        residual_norm(kind, "f32"), residual_norm(kind, "bf16")
     directory = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fixtures")
     os.makedirs(directory, exist_ok=True)
     for kernel, data in files.items():

@@ -49,8 +49,9 @@ static vec1 gelu_tanh1(vec1 x)
  * +---+ +-----+
  * |as | |  c  | BM           Elements outside a and b count as zeros.
  * +---+ +-----+
+#line 18 "matmul_simt.cl"
  */
-#line 17 "matmul_simt.cl"
+#line 21 "matmul_simt.cl"
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void matmul_bias_gelu(__global const ushort *restrict a, const ulong a_offset,
                       __global const ushort *restrict b, const ulong b_offset,
@@ -58,14 +59,14 @@ void matmul_bias_gelu(__global const ushort *restrict a, const ulong a_offset,
                       __global ushort *restrict c, const ulong c_offset,
                       __global ushort *restrict pre, const ulong pre_offset,
                       const long m)
-#line 18 "matmul_simt.cl"
+#line 22 "matmul_simt.cl"
 {
     a += a_offset;
     b += b_offset;
     bias += bias_offset;
     c += c_offset;
     pre += pre_offset;
-#line 20 "matmul_simt.cl"
+#line 24 "matmul_simt.cl"
     __local float as[16][65];
     __local float bs[16][65];
     const int lid = (int)get_local_id(0);
@@ -80,6 +81,7 @@ void matmul_bias_gelu(__global const ushort *restrict a, const ulong a_offset,
     b += matrix * 512 * 1024;
     const ulong c0 = matrix * m * 1024;
 
+#line 41 "matmul_simt.cl"
     float sum[4][4];
     #pragma unroll
     for (int i = 0; i < 4; i++)
@@ -89,26 +91,27 @@ void matmul_bias_gelu(__global const ushort *restrict a, const ulong a_offset,
 
     for (long k0 = 0; k0 < 512; k0 += 16) {
         for (int e = lid; e < 1024; e += 256) {
-#line 46 "matmul_simt.cl"
+#line 53 "matmul_simt.cl"
             const int l = e % 16, i = e / 16;
-#line 48 "matmul_simt.cl"
+#line 55 "matmul_simt.cl"
             float v = 0.0f;
             if (m0 + i < m && k0 + l < 512) {
-#line 53 "matmul_simt.cl"
+#line 60 "matmul_simt.cl"
                 v = load1_bf16(a, (ulong)(m0 + i) * 512 + k0 + l);
-#line 56 "matmul_simt.cl"
+#line 63 "matmul_simt.cl"
             }
             as[l][i] = v;
         }
         for (int e = lid; e < 1024; e += 256) {
-#line 63 "matmul_simt.cl"
-            const int j = e % 64, l = e / 64;
-#line 65 "matmul_simt.cl"
-            float v = 0.0f;
-            if (n0 + j < 1024 && k0 + l < 512)
 #line 70 "matmul_simt.cl"
-                v = load1_bf16(b, (ulong)(k0 + l) * 1024 + n0 + j);
+            const int j = e % 64, l = e / 64;
 #line 72 "matmul_simt.cl"
+            float v = 0.0f;
+#line 79 "matmul_simt.cl"
+            if (n0 + j < 1024 && k0 + l < 512)
+#line 83 "matmul_simt.cl"
+                v = load1_bf16(b, (ulong)(k0 + l) * 1024 + n0 + j);
+#line 86 "matmul_simt.cl"
             bs[l][j] = v;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -145,7 +148,7 @@ void matmul_bias_gelu(__global const ushort *restrict a, const ulong a_offset,
                 v = gelu_tanh1(v);
 #line 1 "op/store.cl"
                 store1_bf16(v, c, at);
-#line 101 "matmul_simt.cl"
+#line 118 "matmul_simt.cl"
             }
         }
     }

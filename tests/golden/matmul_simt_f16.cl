@@ -31,8 +31,9 @@ static void store1_f16(vec1 v, __global half *p, ulong i)
  * +---+ +-----+
  * |as | |  c  | BM           Elements outside a and b count as zeros.
  * +---+ +-----+
+#line 18 "matmul_simt.cl"
  */
-#line 17 "matmul_simt.cl"
+#line 21 "matmul_simt.cl"
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void matmul(__global const half *restrict a, const ulong a_offset,
             __global const half *restrict b, const ulong b_offset,
@@ -40,12 +41,12 @@ void matmul(__global const half *restrict a, const ulong a_offset,
             const long m,
             const long n,
             const long k)
-#line 18 "matmul_simt.cl"
+#line 22 "matmul_simt.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 20 "matmul_simt.cl"
+#line 24 "matmul_simt.cl"
     __local float as[16][129];
     __local float bs[16][129];
     const int lid = (int)get_local_id(0);
@@ -60,6 +61,7 @@ void matmul(__global const half *restrict a, const ulong a_offset,
     b += matrix * k * n;
     const ulong c0 = matrix * m * n;
 
+#line 41 "matmul_simt.cl"
     float sum[8][8];
     #pragma unroll
     for (int i = 0; i < 8; i++)
@@ -69,26 +71,27 @@ void matmul(__global const half *restrict a, const ulong a_offset,
 
     for (long k0 = 0; k0 < k; k0 += 16) {
         for (int e = lid; e < 2048; e += 256) {
-#line 46 "matmul_simt.cl"
+#line 53 "matmul_simt.cl"
             const int l = e % 16, i = e / 16;
-#line 48 "matmul_simt.cl"
+#line 55 "matmul_simt.cl"
             float v = 0.0f;
             if (m0 + i < m && k0 + l < k) {
-#line 53 "matmul_simt.cl"
+#line 60 "matmul_simt.cl"
                 v = load1_f16(a, (ulong)(m0 + i) * k + k0 + l);
-#line 56 "matmul_simt.cl"
+#line 63 "matmul_simt.cl"
             }
             as[l][i] = v;
         }
         for (int e = lid; e < 2048; e += 256) {
-#line 63 "matmul_simt.cl"
-            const int j = e % 128, l = e / 128;
-#line 65 "matmul_simt.cl"
-            float v = 0.0f;
-            if (n0 + j < n && k0 + l < k)
 #line 70 "matmul_simt.cl"
-                v = load1_f16(b, (ulong)(k0 + l) * n + n0 + j);
+            const int j = e % 128, l = e / 128;
 #line 72 "matmul_simt.cl"
+            float v = 0.0f;
+#line 79 "matmul_simt.cl"
+            if (n0 + j < n && k0 + l < k)
+#line 83 "matmul_simt.cl"
+                v = load1_f16(b, (ulong)(k0 + l) * n + n0 + j);
+#line 86 "matmul_simt.cl"
             bs[l][j] = v;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -119,7 +122,7 @@ void matmul(__global const half *restrict a, const ulong a_offset,
                 float v = sum[i][j];
 #line 1 "op/store.cl"
                 store1_f16(v, c, at);
-#line 101 "matmul_simt.cl"
+#line 118 "matmul_simt.cl"
             }
         }
     }

@@ -61,22 +61,23 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
  * so that every load of the inner loop is at a constant offset from two moving pointers. Rows,
  * columns and steps of k outside the matrices are packed as zeros.
  * Between steps along k the sums wait in local memory, as f32.
+#line 17 "matmul_vector.cl"
  */
 
-#line 36 "matmul_vector.cl"
+#line 58 "matmul_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void matmul(__global const float *restrict a, const ulong a_offset,
             __global const float *restrict b, const ulong b_offset,
             __global float *restrict c, const ulong c_offset)
-#line 37 "matmul_vector.cl"
+#line 59 "matmul_vector.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 39 "matmul_vector.cl"
+#line 61 "matmul_vector.cl"
     __local float as[122880] __attribute__((aligned(64)));
     __local float bs[131072] __attribute__((aligned(64)));
-#line 44 "matmul_vector.cl"
+#line 66 "matmul_vector.cl"
     const ulong tiles_n = 4;
     const ulong tiles = 12;
     const ulong tile = get_group_id(0) % tiles;
@@ -93,12 +94,13 @@ void matmul(__global const float *restrict a, const ulong a_offset,
         const int kc = (int)min((long)512, 501 - k0);
         const int kp = (kc + 15) / 16 * 16;
 
-#line 63 "matmul_vector.cl"
+#line 85 "matmul_vector.cl"
         /* Pack b. */
-#line 65 "matmul_vector.cl"
+#line 87 "matmul_vector.cl"
         for (int l = 0; l < kp; l++) {
             for (int j = 0; j < cols; j += 64) {
                 __local float *to = bs + j * kp + l * 64;
+#line 113 "matmul_vector.cl"
                 const ulong from = (ulong)(k0 + l) * 999 + n0 + j;
                 if (l < kc && j + 64 <= cols) {
                     #pragma unroll
@@ -108,15 +110,16 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                     for (int e = 0; e < 64; e++)
                         to[e] = l < kc && j + e < cols ? load1_f32(b, from + e) : 0.0f;
                 }
+#line 123 "matmul_vector.cl"
             }
         }
 
-#line 118 "matmul_vector.cl"
+#line 184 "matmul_vector.cl"
         for (int i0 = 0; i0 < rows; i0 += 240) {
             const int block = min(240, rows - i0);
 
             /* Pack a. */
-#line 138 "matmul_vector.cl"
+#line 204 "matmul_vector.cl"
             for (int i = 0; i < block; i += 6) {
                 __local float *to = as + i * kp;
                 for (int l = 0; l < kp; l += 16) {
@@ -128,11 +131,11 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                             const ulong from = (ulong)row * 501 + col;
                             if (l + 16 <= kc) {
                                 v = load16_f32(a, from);
-#line 150 "matmul_vector.cl"
+#line 216 "matmul_vector.cl"
                             } else {
                                 const int left = kc - l;
                                 v = load16_f32_part(a, from, left);
-#line 154 "matmul_vector.cl"
+#line 220 "matmul_vector.cl"
                             }
                         }
                         vstore16(v, r, to);
@@ -140,7 +143,7 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                     to += 96;
                 }
             }
-#line 162 "matmul_vector.cl"
+#line 228 "matmul_vector.cl"
             /* Multiply. */
             for (int j = 0; j < cols; j += 64) {
                 for (int i = 0; i < block; i += 6) {
@@ -161,9 +164,9 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                                 row[v] = vload16(u * 4 + v, bp);
                             #pragma unroll
                             for (int r = 0; r < 6; r++) {
-#line 185 "matmul_vector.cl"
+#line 251 "matmul_vector.cl"
                                 const vec16 x = (vec16)(ap[r * 16 + u]);
-#line 187 "matmul_vector.cl"
+#line 253 "matmul_vector.cl"
                                 #pragma unroll
                                 for (int v = 0; v < 4; v++)
                                     sum[r][v] = fma(x, row[v], sum[r][v]);
@@ -172,10 +175,10 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         ap += 96;
                         bp += 1024;
                     }
-#line 213 "matmul_vector.cl"
+#line 279 "matmul_vector.cl"
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * 999 + col0;
-#line 216 "matmul_vector.cl"
+#line 282 "matmul_vector.cl"
                     if (i + 6 <= block && j + 64 <= cols) {
                         #pragma unroll
                         for (int r = 0; r < 6; r++) {
@@ -184,12 +187,12 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                                 const ulong at = at0 + (ulong)r * 999 + v * 16;
 #line 1 "op/store.cl"
                                 store16_f32(sum[r][v], c, at);
-#line 223 "matmul_vector.cl"
+#line 289 "matmul_vector.cl"
                             }
                         }
                         continue;
                     }
-#line 228 "matmul_vector.cl"
+#line 294 "matmul_vector.cl"
                     /* One copy of the ops' code, not one for each register of the tile. */
                     vec16 tile[24];
                     #pragma unroll
@@ -201,15 +204,17 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         for (int v = 0; v < 4; v++) {
                             const ulong at = at0 + (ulong)r * 999 + v * 16;
                             const int left = cols - j - v * 16;
+#line 309 "matmul_vector.cl"
                             vec16 x = tile[r * 4 + v];
+#line 311 "matmul_vector.cl"
                             if (left >= 16) {
 #line 1 "op/store.cl"
                                 store16_f32(x, c, at);
-#line 242 "matmul_vector.cl"
+#line 313 "matmul_vector.cl"
                             } else if (left > 0) {
 #line 1 "op/store.cl"
                                 store16_f32_part(x, c, at, left);
-#line 244 "matmul_vector.cl"
+#line 315 "matmul_vector.cl"
                             }
                         }
                     }
