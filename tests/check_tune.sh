@@ -158,7 +158,7 @@ unset KILN_CACHE
 wrong() {
     rm -rf wrong
     mkdir wrong
-    awk -v text="$1" '{ print } $0 == "${offsets}" { print text }' \
+    text=$1 awk '{ print } $0 == "${offsets}" { print ENVIRON["text"] }' \
         "$templates/elementwise_vector.cl" >wrong/elementwise_vector.cl
 }
 is_cpu=no
@@ -202,9 +202,10 @@ fi
 last='tune matmul, ended by Ctrl-C'
 "$KILN" tune matmul m=96 n=96 k=96 --budget 300 >out 2>err </dev/null &
 tuner=$!
-for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+waited=0
+while test $waited -lt 30 && test "$(cat cache/tuning-*.txt 2>/dev/null | grep -c '^tried matmul')" -lt 3; do
     sleep 1
-    test "$(cat cache/tuning-*.txt 2>/dev/null | grep -c '^tried matmul')" -lt 3 || break
+    waited=$((waited + 1))
 done
 kill -INT $tuner
 wait $tuner

@@ -320,7 +320,7 @@ kiln_status cli_worker_measure(void *user, const kiln_candidate *candidate, bool
 static void print_sentence(FILE *out, const char *word, const char *sentence)
 {
     fprintf(out, "%s ", word);
-    for (size_t i = 0; sentence[i] && i < 600; i++)
+    for (size_t i = 0; i < 600 && sentence[i]; i++)
         fputc(sentence[i] == '\n' || sentence[i] == '\r' ? ' ' : sentence[i], out);
     fputc('\n', out);
     fflush(out);
