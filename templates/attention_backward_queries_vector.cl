@@ -13,6 +13,7 @@
  */
 @let STEP 1
 @let BACKWARD 1
+@let R LANES
 @include attention_tiles_vector.cl
 
 /* The sum of the products of two rows. */
@@ -37,24 +38,9 @@ ${offsets}
     __local float rs[${ROWS*head_dim}] __attribute__((aligned(64)));
     __local float ss[${ROWS*LANES}] __attribute__((aligned(64)));
     __local float dps[${ROWS*LANES}] __attribute__((aligned(64)));
-    const ulong tiles = ${TILES_Q};
-@if causal
-    /* The longest first. */
-    const ulong tile = tiles - 1 - get_group_id(0) % tiles;
-@else
-    const ulong tile = get_group_id(0) % tiles;
-@end
-    const ulong head = get_group_id(0) / tiles % ${heads}, matrix = get_group_id(0) / tiles / ${heads};
-    const long row0 = (long)(tile * ${LANES});
-    const int rows = (int)min((long)${LANES}, ${seq_q} - row0);
-    const ulong q0 = ((matrix * ${seq_q} + row0) * ${heads} + head) * ${head_dim};
-    const ulong k0 = (matrix * ${seq_k} * ${kv_heads} + head / ${heads/kv_heads}) * ${head_dim};
-    const ulong l0 = (matrix * ${heads} + head) * ${seq_q} + row0;
+@include attention_queries.cl
 @if alibi
     const float slope = slopes[head];
-@end
-@if causal || window || alibi
-    const long i0 = row0 + ${seq_k} - ${seq_q};
 @end
     long first = 0, end = ${seq_k};
 @if causal

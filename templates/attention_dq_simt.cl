@@ -23,25 +23,12 @@ ${offsets}
     __local float block[${max(DK*(BC + 1),VK*WIDE)}];
     const int lid = (int)get_local_id(0);
     const int x = lid % ${X}, y = lid / ${X};
-    const ulong tiles = ${ceildiv(seq_q,BR)};
-@if causal
-    /* Those that see most go first. */
-    const ulong tile = tiles - 1 - get_group_id(0) % tiles;
-@else
-    const ulong tile = get_group_id(0) % tiles;
-@end
-    const ulong head = get_group_id(0) / tiles % ${heads};
-    const ulong b = get_group_id(0) / tiles / ${heads};
-    const long row0 = (long)tile * ${BR};
-    const long i0 = row0 + ${seq_k} - ${seq_q};
-    const int rows = (int)min((long)${BR}, ${seq_q} - row0);
-    const ulong at = ((b * ${seq_q} + row0) * ${heads} + head) * ${head_dim};
-    const ulong statistics = (b * ${heads} + head) * ${seq_q} + row0;
-    q += at;
-    dout += at;
-    dq += at;
-    k += (b * ${seq_k} * ${kv_heads} + head / ${group}) * ${head_dim};
-    v += (b * ${seq_k} * ${kv_heads} + head / ${group}) * ${head_dim};
+@include attention_queries.cl
+    q += q0;
+    dout += q0;
+    dq += q0;
+    k += k0;
+    v += k0;
 @if alibi
     const float slope = alibi_slope((uint)head);
 @else
@@ -51,8 +38,8 @@ ${offsets}
     #pragma unroll
     for (int i = 0; i < ${TM}; i++) {
         const int row = y + i * ${WG/X};
-        row_lse[i] = row < rows ? lse[statistics + row] : -INFINITY;
-        row_delta[i] = row < rows ? delta[statistics + row] : 0.0f;
+        row_lse[i] = row < rows ? lse[l0 + row] : -INFINITY;
+        row_delta[i] = row < rows ? delta[l0 + row] : 0.0f;
         #pragma unroll
         for (int j = 0; j < ${NJ}; j++)
             dq_sum[i][j] = 0.0f;

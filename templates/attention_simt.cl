@@ -36,24 +36,12 @@ ${offsets}
     __local float block[${max(DK*(BK + 1),VK*WIDE)}];
     const int lid = (int)get_local_id(0);
     const int x = lid % ${X}, y = lid / ${X};
-    const ulong tiles = ${ceildiv(seq_q,BQ)};
-@if causal
-    /* Those that see most go first. */
-    const ulong tile = tiles - 1 - get_group_id(0) % tiles;
-@else
-    const ulong tile = get_group_id(0) % tiles;
-@end
-    const ulong head = get_group_id(0) / tiles % ${heads};
-    const ulong b = get_group_id(0) / tiles / ${heads};
-    const long row0 = (long)tile * ${BQ};
-    const long i0 = row0 + ${seq_k} - ${seq_q};
-    const int rows = (int)min((long)${BQ}, ${seq_q} - row0);
-    const ulong at = ((b * ${seq_q} + row0) * ${heads} + head) * ${head_dim};
-    q += at;
-    o += at;
-    lse += (b * ${heads} + head) * ${seq_q} + row0;
-    k += (b * ${seq_k} * ${kv_heads} + head / ${group}) * ${head_dim};
-    v += (b * ${seq_k} * ${kv_heads} + head / ${group}) * ${head_dim};
+@include attention_queries.cl
+    q += q0;
+    o += q0;
+    lse += l0;
+    k += k0;
+    v += k0;
 @if alibi
     const float slope = alibi_slope((uint)head);
 @else

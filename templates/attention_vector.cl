@@ -14,6 +14,7 @@
 @# Dao, "FlashAttention-2", arXiv:2307.08691.
 @let STEP 1
 @let BACKWARD 0
+@let R LANES
 @include attention_tiles_vector.cl
 
 ${signature}
@@ -23,23 +24,9 @@ ${offsets}
     __local float os[${head_dim*LANES}] __attribute__((aligned(64)));
     __local float ks[${ROWS*head_dim}] __attribute__((aligned(64)));
     __local float ss[${ROWS*LANES}] __attribute__((aligned(64)));
-    const ulong tiles = ${TILES_Q};
-@if causal
-    /* The longest first. */
-    const ulong tile = tiles - 1 - get_group_id(0) % tiles;
-@else
-    const ulong tile = get_group_id(0) % tiles;
-@end
-    const ulong head = get_group_id(0) / tiles % ${heads}, matrix = get_group_id(0) / tiles / ${heads};
-    const long row0 = (long)(tile * ${LANES});
-    const int rows = (int)min((long)${LANES}, ${seq_q} - row0);
-    const ulong q0 = ((matrix * ${seq_q} + row0) * ${heads} + head) * ${head_dim};
-    const ulong k0 = (matrix * ${seq_k} * ${kv_heads} + head / ${heads/kv_heads}) * ${head_dim};
+@include attention_queries.cl
 @if alibi
     const float slope = slopes[head];
-@end
-@if causal || window || alibi
-    const long i0 = row0 + ${seq_k} - ${seq_q};
 @end
     long first = 0, end = ${seq_k};
 @if causal
@@ -138,7 +125,6 @@ ${offsets}
         vstore${W}(top[v], v, tops);
     }
     unpack_lanes(os, inverses, rows, o, q0, ${heads*head_dim});
-    const ulong l0 = (matrix * ${heads} + head) * ${seq_q} + row0;
     for (int r = 0; r < rows; r++)
         lse[l0 + r] = tops[r] + log(sums[r]);
 }

@@ -135,25 +135,29 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
     __local float block[1040];
     const int lid = (int)get_local_id(0);
     const int x = lid % 16, y = lid / 16;
+#line 3 "attention_queries.cl"
     const ulong tiles = ((seq_q + 63) / 64);
-#line 41 "attention_simt.cl"
+#line 5 "attention_queries.cl"
     /* Those that see most go first. */
     const ulong tile = tiles - 1 - get_group_id(0) % tiles;
-#line 46 "attention_simt.cl"
+#line 10 "attention_queries.cl"
     const ulong head = get_group_id(0) / tiles % 32;
-    const ulong b = get_group_id(0) / tiles / 32;
+    const ulong matrix = get_group_id(0) / tiles / 32;
     const long row0 = (long)tile * 64;
     const long i0 = row0 + seq_k - seq_q;
     const int rows = (int)min((long)64, seq_q - row0);
-    const ulong at = ((b * seq_q + row0) * 32 + head) * 64;
-    q += at;
-    o += at;
-    lse += (b * 32 + head) * seq_q + row0;
-    k += (b * seq_k * 8 + head / 4) * 64;
-    v += (b * seq_k * 8 + head / 4) * 64;
-#line 58 "attention_simt.cl"
+    const ulong q0 = ((matrix * seq_q + row0) * 32 + head) * 64;
+    const ulong k0 = (matrix * seq_k * 8 + head / 4) * 64;
+    const ulong l0 = (matrix * 32 + head) * seq_q + row0;
+#line 40 "attention_simt.cl"
+    q += q0;
+    o += q0;
+    lse += l0;
+    k += k0;
+    v += k0;
+#line 46 "attention_simt.cl"
     const float slope = alibi_slope((uint)head);
-#line 62 "attention_simt.cl"
+#line 50 "attention_simt.cl"
     float top[4], sum[4], acc[4][4];
     #pragma unroll
     for (int i = 0; i < 4; i++) {
@@ -163,11 +167,11 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
         for (int j = 0; j < 4; j++)
             acc[i][j] = 0.0f;
     }
-#line 72 "attention_simt.cl"
+#line 60 "attention_simt.cl"
     for (int l0 = 0; l0 < 64; l0 += 16)
         bring_own(own + l0 * 65, q, rows, l0, lid);
 
-#line 76 "attention_simt.cl"
+#line 64 "attention_simt.cl"
     const long j_stop = stop_key(i0 + rows - 1, seq_k);
     long j0 = first_key(i0);
     int c0;
@@ -205,7 +209,7 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
             }
             barrier(CLK_LOCAL_MEM_FENCE);
         }
-#line 91 "attention_simt.cl"
+#line 79 "attention_simt.cl"
         #pragma unroll
         for (int i = 0; i < 4; i++) {
             const int row = y + i * 16;
@@ -307,7 +311,7 @@ void flash_attention(__global const half *restrict q, const ulong q_offset,
             barrier(CLK_LOCAL_MEM_FENCE);
             c0 += 16;
         } while (c0 < keys);
-#line 135 "attention_simt.cl"
+#line 123 "attention_simt.cl"
         j0 += 64;
     } while (j0 < j_stop);
 

@@ -395,7 +395,7 @@ __constant float slopes[4] = {
 #line 199 "attention_tiles_vector.cl"
 };
 
-#line 19 "attention_vector.cl"
+#line 20 "attention_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void flash_attention(__global const ushort *restrict q, const ulong q_offset,
                      __global const ushort *restrict k, const ulong k_offset,
@@ -405,41 +405,43 @@ void flash_attention(__global const ushort *restrict q, const ulong q_offset,
                      const long batch,
                      const long seq_q,
                      const long seq_k)
-#line 20 "attention_vector.cl"
+#line 21 "attention_vector.cl"
 {
     q += q_offset;
     k += k_offset;
     v += v_offset;
     o += o_offset;
     lse += lse_offset;
-#line 22 "attention_vector.cl"
+#line 23 "attention_vector.cl"
     __local float qs[1152] __attribute__((aligned(64)));
     __local float os[1152] __attribute__((aligned(64)));
     __local float ks[1536] __attribute__((aligned(64)));
     __local float ss[3072] __attribute__((aligned(64)));
+#line 3 "attention_queries.cl"
     const ulong tiles = ((seq_q + 47) / 48);
-#line 28 "attention_vector.cl"
-    /* The longest first. */
+#line 5 "attention_queries.cl"
+    /* Those that see most go first. */
     const ulong tile = tiles - 1 - get_group_id(0) % tiles;
-#line 33 "attention_vector.cl"
-    const ulong head = get_group_id(0) / tiles % 4, matrix = get_group_id(0) / tiles / 4;
-    const long row0 = (long)(tile * 48);
+#line 10 "attention_queries.cl"
+    const ulong head = get_group_id(0) / tiles % 4;
+    const ulong matrix = get_group_id(0) / tiles / 4;
+    const long row0 = (long)tile * 48;
+    const long i0 = row0 + seq_k - seq_q;
     const int rows = (int)min((long)48, seq_q - row0);
     const ulong q0 = ((matrix * seq_q + row0) * 4 + head) * 24;
     const ulong k0 = (matrix * seq_k * 2 + head / 2) * 24;
-#line 39 "attention_vector.cl"
+    const ulong l0 = (matrix * 4 + head) * seq_q + row0;
+#line 29 "attention_vector.cl"
     const float slope = slopes[head];
-#line 42 "attention_vector.cl"
-    const long i0 = row0 + seq_k - seq_q;
-#line 44 "attention_vector.cl"
+#line 31 "attention_vector.cl"
     long first = 0, end = seq_k;
-#line 46 "attention_vector.cl"
+#line 33 "attention_vector.cl"
     end = min(end, i0 + rows);
-#line 49 "attention_vector.cl"
+#line 36 "attention_vector.cl"
     first = max(first, i0 - 4);
     end = min(end, i0 + rows + 4);
 
-#line 53 "attention_vector.cl"
+#line 40 "attention_vector.cl"
     pack_lanes(q, q0, 96, rows, 0.2041241452319315f, qs);
     for (int i = 0; i < 1152; i += 16)
         vstore16((vec16)(0.0f), 0, os + i);
@@ -455,19 +457,19 @@ void flash_attention(__global const ushort *restrict q, const ulong q_offset,
         const ulong at = k0 + (ulong)j0 * 48;
         pack_rows(k, at, 48, count, ks);
         scores_of(ks, qs, count, ss);
-#line 69 "attention_vector.cl"
+#line 56 "attention_vector.cl"
         int masked = 0;
-#line 71 "attention_vector.cl"
+#line 58 "attention_vector.cl"
         masked |= j0 + count - 1 > i0;
-#line 74 "attention_vector.cl"
+#line 61 "attention_vector.cl"
         masked |= j0 + 5 < i0 + rows || j0 + count > i0 + 5;
-#line 81 "attention_vector.cl"
+#line 68 "attention_vector.cl"
         for (int r = 0; r < count; r++) {
             #pragma unroll
             for (int v = 0; v < 3; v++) {
-#line 85 "attention_vector.cl"
+#line 72 "attention_vector.cl"
                 const int ahead = (int)(i0 - j0 - r + v * 16);
-#line 87 "attention_vector.cl"
+#line 74 "attention_vector.cl"
                 vec16 s = vload16(r * 3 + v, ss);
 #line 5 "attention_score_vector.cl"
                 const vec16 capped = s * 0.5f;
@@ -480,12 +482,12 @@ void flash_attention(__global const ushort *restrict q, const ulong q_offset,
                 const int16 hidden = (distance < 0) | (abs(distance) >= 5u);
 #line 23 "attention_score_vector.cl"
                 s = hidden ? (vec16)(-INFINITY) : s;
-#line 89 "attention_vector.cl"
+#line 76 "attention_vector.cl"
                 vstore16(s, r * 3 + v, ss);
             }
         }
 
-#line 94 "attention_vector.cl"
+#line 81 "attention_vector.cl"
         vec16 largest[3], added[3], base[3], factor[3];
         #pragma unroll
         for (int v = 0; v < 3; v++)
@@ -516,10 +518,10 @@ void flash_attention(__global const ushort *restrict q, const ulong q_offset,
         for (int v = 0; v < 3; v++)
             sum[v] = fma(sum[v], factor[v], added[v]);
 
-#line 125 "attention_vector.cl"
+#line 112 "attention_vector.cl"
         const int finite = pack_rows(v, at, 48, count, ks);
         add_rows(ks, ss, count, factor, masked && !finite, os);
-#line 131 "attention_vector.cl"
+#line 118 "attention_vector.cl"
     }
 
     __local float *inverses = ss, *sums = ss + 48, *tops = ss + 96;
@@ -530,7 +532,6 @@ void flash_attention(__global const ushort *restrict q, const ulong q_offset,
         vstore16(top[v], v, tops);
     }
     unpack_lanes(os, inverses, rows, o, q0, 96);
-    const ulong l0 = (matrix * 4 + head) * seq_q + row0;
     for (int r = 0; r < rows; r++)
         lse[l0 + r] = tops[r] + log(sums[r]);
 }
