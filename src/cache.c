@@ -26,6 +26,8 @@ enum { TOUCH_AFTER_S = 60 };
 struct kiln_cache {
     kiln_cache_mode mode;
     char *dir; /* NULL: no disk access */
+    kiln_store store;
+    bool has_store; /* then dir is NULL */
     uint64_t max_bytes;
     kiln_cache_log log;
     void *log_user;
@@ -102,8 +104,10 @@ static bool find_place(kiln_cache *cache, const char *dir)
     return true;
 }
 
-kiln_status kiln_cache_open(kiln_cache_mode mode, const char *dir, uint64_t max_bytes,
-                            kiln_cache_log log, void *log_user, kiln_cache **cache)
+/* In a directory, or if store is not NULL in that. */
+static kiln_status open_either(kiln_cache_mode mode, const char *dir, const kiln_store *store,
+                               uint64_t max_bytes, kiln_cache_log log, void *log_user,
+                               kiln_cache **cache)
 {
     *cache = NULL;
     if ((int)mode < KILN_CACHE_DEFAULT || (int)mode > KILN_CACHE_REQUIRE)
@@ -116,7 +120,11 @@ kiln_status kiln_cache_open(kiln_cache_mode mode, const char *dir, uint64_t max_
     opened->log_user = log_user;
     atomic_init(&opened->warned, false);
     opened->mode = mode == KILN_CACHE_DEFAULT ? mode_from_environment(opened) : mode;
-    if (opened->mode != KILN_CACHE_OFF) {
+    if (opened->mode != KILN_CACHE_OFF && store != NULL) {
+        opened->store = *store;
+        opened->has_store = true;
+        opened->max_bytes = KILN_ENTRY_LARGEST;
+    } else if (opened->mode != KILN_CACHE_OFF) {
         opened->max_bytes = max_bytes != 0 ? max_bytes : size_from_environment(opened);
         if (!find_place(opened, dir)) {
             kiln_cache_close(opened);
@@ -125,6 +133,23 @@ kiln_status kiln_cache_open(kiln_cache_mode mode, const char *dir, uint64_t max_
     }
     *cache = opened;
     return KILN_OK;
+}
+
+kiln_status kiln_cache_open(kiln_cache_mode mode, const char *dir, uint64_t max_bytes,
+                            kiln_cache_log log, void *log_user, kiln_cache **cache)
+{
+    return open_either(mode, dir, NULL, max_bytes, log, log_user, cache);
+}
+
+kiln_status kiln_cache_open_store(kiln_cache_mode mode, const kiln_store *store, kiln_cache_log log,
+                                  void *log_user, kiln_cache **cache)
+{
+    return open_either(mode, NULL, store, 0, log, log_user, cache);
+}
+
+const kiln_store *kiln_cache_store(const kiln_cache *cache)
+{
+    return cache->has_store ? &cache->store : NULL;
 }
 
 void kiln_cache_close(kiln_cache *cache)
@@ -185,11 +210,34 @@ static bool same_bytes(const void *a, size_t a_length, const void *b, size_t b_l
     return a_length == b_length && (a_length == 0 || memcmp(a, b, a_length) == 0);
 }
 
-bool kiln_cache_get(kiln_cache *cache, const void *identity, size_t identity_length, void **payload,
-                    size_t *length)
+/* What a store hands over. */
+typedef struct {
+    kiln_entry entry;
+    kiln_entry_state state;
+    bool taken;
+} taken_entry;
+
+static void take_entry(void *to, const void *bytes, size_t length)
 {
-    *payload = NULL;
-    *length = 0;
+    taken_entry *t = to;
+    if (!t->taken)
+        t->state = kiln_entry_copy(bytes, length, &t->entry);
+    t->taken = true;
+}
+
+/* In each of the two e->bytes is to be freed, whatever the result. */
+static bool read_from_store(const kiln_cache *cache, const char *name, kiln_entry *e)
+{
+    taken_entry t = {.state = KILN_ENTRY_GONE};
+    bool found = cache->store.get(cache->store.user, name, take_entry, &t);
+    *e = t.entry;
+    return found && t.state == KILN_ENTRY_WHOLE;
+}
+
+static bool read_from_directory(kiln_cache *cache, const char *name, const void *identity,
+                                size_t identity_length, kiln_entry *e)
+{
+    *e = (kiln_entry){0};
     if (cache->dir == NULL)
         return false;
     kiln_text why = {0};
@@ -200,14 +248,26 @@ bool kiln_cache_get(kiln_cache *cache, const void *identity, size_t identity_len
         kiln_text_free(&why);
         return false;
     }
-    char name[KILN_ENTRY_NAME_SIZE];
-    kiln_entry_name(identity, identity_length, name);
-    kiln_entry e;
-    bool hit = kiln_entry_read(dir, name, &e) == KILN_ENTRY_WHOLE &&
-               same_bytes(identity, identity_length, e.identity, e.identity_length);
+    bool hit = kiln_entry_read(dir, name, e) == KILN_ENTRY_WHOLE &&
+               same_bytes(identity, identity_length, e->identity, e->identity_length);
     if (hit && cache->mode == KILN_CACHE_ON)
         touch(dir, name);
     close(dir);
+    return hit;
+}
+
+bool kiln_cache_get(kiln_cache *cache, const void *identity, size_t identity_length, void **payload,
+                    size_t *length)
+{
+    *payload = NULL;
+    *length = 0;
+    char name[KILN_ENTRY_NAME_SIZE];
+    kiln_entry_name(identity, identity_length, name);
+    kiln_entry e;
+    bool hit = cache->has_store
+                   ? read_from_store(cache, name, &e) &&
+                         same_bytes(identity, identity_length, e.identity, e.identity_length)
+                   : read_from_directory(cache, name, identity, identity_length, &e);
     if (!hit) {
         free(e.bytes);
         return false;
@@ -258,9 +318,29 @@ static bool fits(const kiln_cache *cache, size_t identity_length, size_t length,
     return false;
 }
 
+static bool put_in_store(const kiln_cache *cache, const void *identity, size_t identity_length,
+                         const void *payload, size_t length, kiln_text *why)
+{
+    char name[KILN_ENTRY_NAME_SIZE];
+    kiln_entry_name(identity, identity_length, name);
+    size_t size = 0;
+    bool kept = length <= KILN_ENTRY_LARGEST - KILN_ENTRY_OVERHEAD &&
+                identity_length <= KILN_ENTRY_LARGEST - KILN_ENTRY_OVERHEAD - length;
+    unsigned char *bytes =
+        kept ? kiln_entry_bytes(identity, identity_length, payload, length, &size) : NULL;
+    kept = bytes != NULL && cache->store.set(cache->store.user, name, bytes, size);
+    free(bytes);
+    if (!kept)
+        kiln_text_addf(why, "the store given to the context did not keep a binary of %zu bytes",
+                       length);
+    return kept;
+}
+
 static bool try_put(const kiln_cache *cache, const void *identity, size_t identity_length,
                     const void *payload, size_t length, kiln_text *why)
 {
+    if (cache->has_store)
+        return put_in_store(cache, identity, identity_length, payload, length, why);
     if (!fits(cache, identity_length, length, why))
         return false;
     int dir = kiln_dir_open(cache->dir, true, false, why);

@@ -29,6 +29,14 @@ typedef void (*kiln_cache_log)(void *user, kiln_log_level level, const char *mes
 kiln_status kiln_cache_open(kiln_cache_mode mode, const char *dir, uint64_t max_bytes,
                             kiln_cache_log log, void *log_user, kiln_cache **cache);
 
+/* The same in a store of the caller's instead of a directory; what has to be right of a file holds
+ * for what the store gives, too. There is no cap: the store's owner sees to that. */
+kiln_status kiln_cache_open_store(kiln_cache_mode mode, const kiln_store *store, kiln_cache_log log,
+                                  void *log_user, kiln_cache **cache);
+
+/* The caller's store, or NULL. */
+const kiln_store *kiln_cache_store(const kiln_cache *cache);
+
 /* NULL is allowed. */
 void kiln_cache_close(kiln_cache *cache);
 

@@ -168,18 +168,60 @@ kiln_entry_state kiln_entry_read(int dir, const char *name, kiln_entry *e)
     return state;
 }
 
+kiln_entry_state kiln_entry_copy(const void *bytes, size_t size, kiln_entry *e)
+{
+    *e = (kiln_entry){.size = size};
+    if (size > KILN_ENTRY_LARGEST)
+        return trouble(e, KILN_ENTRY_DAMAGED, "%zu bytes: an entry has at most %d", size,
+                       KILN_ENTRY_LARGEST);
+    e->bytes = malloc(size + 1);
+    if (e->bytes == NULL)
+        return trouble(e, KILN_ENTRY_UNREADABLE, "no memory for its %zu bytes", size);
+    if (size > 0)
+        memcpy(e->bytes, bytes, size);
+    return parse(e);
+}
+
+/* The parts of an entry; header and trailer are filled in. */
+typedef struct {
+    unsigned char header[HEADER_SIZE], trailer[TRAILER_SIZE];
+    struct iovec of[4];
+} parts;
+
+static void make_parts(const void *identity, size_t identity_length, const void *payload,
+                       size_t length, parts *p)
+{
+    memcpy(p->header, magic, sizeof magic);
+    store(p->header + 8, 4, FORMAT_VERSION);
+    store(p->header + 12, 4, identity_length);
+    store(p->trailer, LENGTH_SIZE, length);
+    checksum(p->header, identity, identity_length, p->trailer, payload, length,
+             p->trailer + LENGTH_SIZE);
+    p->of[0] = (struct iovec){p->header, sizeof p->header};
+    p->of[1] = (struct iovec){(void *)(uintptr_t)identity, identity_length};
+    p->of[2] = (struct iovec){p->trailer, sizeof p->trailer};
+    p->of[3] = (struct iovec){(void *)(uintptr_t)payload, length};
+}
+
+unsigned char *kiln_entry_bytes(const void *identity, size_t identity_length, const void *payload,
+                                size_t length, size_t *size)
+{
+    parts p;
+    make_parts(identity, identity_length, payload, length, &p);
+    *size = KILN_ENTRY_OVERHEAD + identity_length + length;
+    unsigned char *bytes = malloc(*size), *at = bytes;
+    for (size_t i = 0; bytes != NULL && i < 4; i++) {
+        if (p.of[i].iov_len > 0)
+            memcpy(at, p.of[i].iov_base, p.of[i].iov_len);
+        at += p.of[i].iov_len;
+    }
+    return bytes;
+}
+
 bool kiln_entry_write(int dir, const char *name, const void *identity, size_t identity_length,
                       const void *payload, size_t length)
 {
-    unsigned char header[HEADER_SIZE], trailer[TRAILER_SIZE];
-    memcpy(header, magic, sizeof magic);
-    store(header + 8, 4, FORMAT_VERSION);
-    store(header + 12, 4, identity_length);
-    store(trailer, LENGTH_SIZE, length);
-    checksum(header, identity, identity_length, trailer, payload, length, trailer + LENGTH_SIZE);
-    const struct iovec parts[] = {{header, sizeof header},
-                                  {(void *)(uintptr_t)identity, identity_length},
-                                  {trailer, sizeof trailer},
-                                  {(void *)(uintptr_t)payload, length}};
-    return kiln_dir_write(dir, name, parts, sizeof parts / sizeof parts[0]);
+    parts p;
+    make_parts(identity, identity_length, payload, length, &p);
+    return kiln_dir_write(dir, name, p.of, 4);
 }

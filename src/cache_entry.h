@@ -31,6 +31,13 @@ void kiln_entry_name(const void *identity, size_t length, char name[KILN_ENTRY_N
  * whatever the result. */
 kiln_entry_state kiln_entry_read(int dir, const char *name, kiln_entry *e);
 
+/* The same of bytes, which it copies. */
+kiln_entry_state kiln_entry_copy(const void *bytes, size_t size, kiln_entry *e);
+
+/* An entry as bytes that the caller frees; NULL for want of memory. */
+unsigned char *kiln_entry_bytes(const void *identity, size_t identity_length, const void *payload,
+                                size_t length, size_t *size);
+
 /* Writes an entry, whole or not at all (then errno says why). */
 bool kiln_entry_write(int dir, const char *name, const void *identity, size_t identity_length,
                       const void *payload, size_t length);

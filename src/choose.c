@@ -55,7 +55,7 @@ static kiln_status try_values(search *s, size_t level, bool *found);
 
 static kiln_status try_value(search *s, size_t level, int value, bool *found)
 {
-    const kiln_tune *tune = &s->variant->tune[level];
+    const kiln_tune_name *tune = &s->variant->tune[level];
     s->values[level] = value;
     bool fits;
     kiln_status status = kiln_env_int(s->env, tune->name, value);
@@ -112,27 +112,36 @@ static kiln_status fix_preset(search *s, const char *preset, bool *usable)
     return KILN_OK;
 }
 
+static void start_search(search *s, const kiln_variant *variant, kiln_env *env)
+{
+    *s = (search){.variant = variant, .env = env, .num_tune = kiln_num_tune(variant)};
+    for (size_t r = 0; r < KILN_MAX_RULES && variant->require[r].formula; r++)
+        s->level[r] = rule_level(s, variant->require[r].formula);
+}
+
+/* preset: NULL for the whole space. */
+static kiln_status search_preset(search *s, const char *preset, bool *found)
+{
+    bool usable = true;
+    kiln_status status = KILN_OK;
+    memset(s->fixed, 0, sizeof s->fixed);
+    if (preset)
+        status = fix_preset(s, preset, &usable);
+    return status == KILN_OK && usable ? try_values(s, 0, found) : status;
+}
+
 static kiln_status search_variant(search *s, bool *found)
 {
-    while (s->num_tune < KILN_MAX_TUNE && s->variant->tune[s->num_tune].name)
-        s->num_tune++;
-    for (size_t r = 0; r < KILN_MAX_RULES && s->variant->require[r].formula; r++)
-        s->level[r] = rule_level(s, s->variant->require[r].formula);
     bool fits;
     kiln_status status = check_level(s, 0, &fits);
     if (status != KILN_OK || !fits)
         return status;
     for (size_t p = 0; p < KILN_MAX_PRESETS && s->variant->presets[p]; p++) {
-        bool usable;
-        memset(s->fixed, 0, sizeof s->fixed);
-        status = fix_preset(s, s->variant->presets[p], &usable);
-        if (status == KILN_OK && usable)
-            status = try_values(s, 0, found);
+        status = search_preset(s, s->variant->presets[p], found);
         if (status != KILN_OK || *found)
             return status;
     }
-    memset(s->fixed, 0, sizeof s->fixed);
-    return try_values(s, 0, found);
+    return search_preset(s, NULL, found);
 }
 
 /* What stands before any search: the variant asked for, what it allows, the group's limit. *reason
@@ -154,20 +163,28 @@ static kiln_status admit(const kiln_variant *variant, kiln_env *env, char **reas
     return status;
 }
 
+/* Makes an env with facts and spec bound, and admits the variant. */
+static kiln_status enter(const kiln_variant *variant, const kiln_spec *spec,
+                         const kiln_facts *facts, kiln_env *env, char **reason)
+{
+    kiln_env_init(env, NULL);
+    *reason = NULL;
+    kiln_status status = kiln_facts_bind(facts, env);
+    if (status == KILN_OK)
+        status = kiln_spec_bind(spec, NULL, env);
+    return status == KILN_OK ? admit(variant, env, reason) : status;
+}
+
 static kiln_status try_variant(const kiln_variant *variant, const kiln_spec *spec,
                                const kiln_facts *facts, kiln_chosen *chosen, bool *found,
                                char **reason)
 {
     kiln_env env;
-    kiln_env_init(&env, NULL);
     *found = false;
-    kiln_status status = kiln_facts_bind(facts, &env);
-    if (status == KILN_OK)
-        status = kiln_spec_bind(spec, NULL, &env);
-    if (status == KILN_OK)
-        status = admit(variant, &env, reason);
+    kiln_status status = enter(variant, spec, facts, &env, reason);
     if (status == KILN_OK && !*reason) {
-        search s = {.variant = variant, .env = &env};
+        search s;
+        start_search(&s, variant, &env);
         status = search_variant(&s, found);
         if (*found) {
             chosen->variant = variant;
@@ -207,11 +224,160 @@ kiln_status kiln_choose(const kiln_spec *spec, const kiln_facts *facts, kiln_cho
     return status;
 }
 
+kiln_status kiln_choose_among(const kiln_spec *spec, const kiln_facts *facts,
+                              const kiln_candidate *candidates, size_t count, kiln_chosen *chosen)
+{
+    for (size_t i = 0; i < count; i++) {
+        const kiln_candidate *c = &candidates[i];
+        char *reason;
+        kiln_status status = kiln_choose_check(spec, facts, c->variant, c->values, &reason);
+        bool fits = status == KILN_OK && !reason;
+        free(reason);
+        if (status != KILN_OK)
+            return status;
+        if (!fits)
+            continue;
+        *chosen = (kiln_chosen){.variant = c->variant, .origin = c->origin};
+        memcpy(chosen->values, c->values, sizeof chosen->values);
+        if (c->from && !(chosen->from = kiln_strdup(c->from)))
+            return kiln_fail_memory();
+        return KILN_OK;
+    }
+    return kiln_choose(spec, facts, chosen);
+}
+
 void kiln_chosen_free(kiln_chosen *chosen)
 {
     free(chosen->refusals);
+    free(chosen->from);
     chosen->refusals = NULL;
+    chosen->from = NULL;
 }
+
+/* ---- the space of a variant -------------------------------------------------------------- */
+
+size_t kiln_num_tune(const kiln_variant *variant)
+{
+    size_t count = 0;
+    while (count < KILN_MAX_TUNE && variant->tune[count].name)
+        count++;
+    return count;
+}
+
+/* Adds value to values unless it is there, in rising order. */
+static void add_choice(int value, int *values, size_t *count)
+{
+    size_t at = *count;
+    for (size_t i = 0; i < *count; i++)
+        if (values[i] == value)
+            return;
+    for (; at > 0 && values[at - 1] > value; at--)
+        values[at] = values[at - 1];
+    values[at] = value;
+    (*count)++;
+}
+
+/* env: with facts and spec bound. */
+static kiln_status collect_choices(const kiln_variant *variant, kiln_env *env, size_t tune,
+                                   int *values, size_t *count)
+{
+    kiln_status status = KILN_OK;
+    *count = 0;
+    for (size_t v = 0; v < KILN_MAX_VALUES && variant->tune[tune].values[v]; v++)
+        add_choice(variant->tune[tune].values[v], values, count);
+    for (size_t p = 0; p < KILN_MAX_PRESETS && variant->presets[p] && status == KILN_OK; p++) {
+        search s;
+        bool usable;
+        start_search(&s, variant, env);
+        status = fix_preset(&s, variant->presets[p], &usable);
+        if (status == KILN_OK && usable && s.fixed[tune])
+            add_choice(s.values[tune], values, count);
+    }
+    return status;
+}
+
+kiln_status kiln_choose_values(const kiln_spec *spec, const kiln_facts *facts,
+                               const kiln_variant *variant, size_t tune, int *values, size_t *count)
+{
+    kiln_env env;
+    char *reason;
+    kiln_status status = enter(variant, spec, facts, &env, &reason);
+    free(reason);
+    if (status == KILN_OK)
+        status = collect_choices(variant, &env, tune, values, count);
+    kiln_env_free(&env);
+    return status;
+}
+
+/* Whether every value is one that its name may take, else the sentence. */
+static kiln_status check_values(const kiln_variant *variant, const int *values, kiln_env *env,
+                                char **reason)
+{
+    for (size_t i = 0; i < kiln_num_tune(variant); i++) {
+        int choices[KILN_MAX_CHOICES];
+        size_t count, at = 0;
+        kiln_status status = collect_choices(variant, env, i, choices, &count);
+        if (status != KILN_OK)
+            return status;
+        while (at < count && choices[at] != values[i])
+            at++;
+        if (at < count)
+            continue;
+        kiln_text text = {0};
+        kiln_text_addf(&text, "%s=%d: %s has no such value", variant->tune[i].name, values[i],
+                       variant->name);
+        *reason = kiln_text_take(&text);
+        return *reason ? KILN_OK : kiln_fail_memory();
+    }
+    return KILN_OK;
+}
+
+kiln_status kiln_choose_check(const kiln_spec *spec, const kiln_facts *facts,
+                              const kiln_variant *variant, const int *values, char **reason)
+{
+    kiln_env env;
+    kiln_status status = enter(variant, spec, facts, &env, reason);
+    if (status == KILN_OK && !*reason)
+        status = check_values(variant, values, &env, reason);
+    for (size_t i = 0; i < kiln_num_tune(variant) && status == KILN_OK; i++)
+        status = kiln_env_int(&env, variant->tune[i].name, values[i]);
+    for (size_t r = 0; r < KILN_MAX_RULES && variant->require[r].formula; r++)
+        if (status == KILN_OK && !*reason)
+            status = kiln_rule_check(&variant->require[r], &env, reason);
+    kiln_env_free(&env);
+    return status;
+}
+
+kiln_status kiln_choose_start(const kiln_spec *spec, const kiln_facts *facts,
+                              const kiln_variant *variant, size_t index, int *values, bool *found,
+                              bool *end)
+{
+    size_t presets = 0;
+    while (presets < KILN_MAX_PRESETS && variant->presets[presets])
+        presets++;
+    *found = false;
+    *end = index > presets;
+    if (*end)
+        return KILN_OK;
+    kiln_env env;
+    char *reason;
+    bool fits = false;
+    search s;
+    kiln_status status = enter(variant, spec, facts, &env, &reason);
+    start_search(&s, variant, &env);
+    if (status == KILN_OK && !reason)
+        status = check_level(&s, 0, &fits);
+    if (status == KILN_OK && fits)
+        status = search_preset(&s, index < presets ? variant->presets[index] : NULL, found);
+    if (status == KILN_OK && *found)
+        memcpy(values, s.values, sizeof s.values);
+    free(s.sentence);
+    free(reason);
+    kiln_env_free(&env);
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------ */
 
 kiln_status kiln_chosen_bind(const kiln_chosen *chosen, kiln_env *env)
 {
@@ -221,9 +387,13 @@ kiln_status kiln_chosen_bind(const kiln_chosen *chosen, kiln_env *env)
     return status == KILN_OK ? kiln_bind_lets(chosen->variant->lets, KILN_MAX_LETS, env) : status;
 }
 
+void kiln_values_print(const kiln_variant *variant, const int *values, kiln_text *out)
+{
+    for (size_t i = 0; i < kiln_num_tune(variant); i++)
+        kiln_text_addf(out, "%s%s=%d", i ? " " : "", variant->tune[i].name, values[i]);
+}
+
 void kiln_chosen_print(const kiln_chosen *chosen, kiln_text *out)
 {
-    for (size_t i = 0; i < KILN_MAX_TUNE && chosen->variant->tune[i].name; i++)
-        kiln_text_addf(out, "%s%s=%d", i ? " " : "", chosen->variant->tune[i].name,
-                       chosen->values[i]);
+    kiln_values_print(chosen->variant, chosen->values, out);
 }

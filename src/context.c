@@ -79,8 +79,13 @@ static kiln_status open_rest(kiln_context *context, const kiln_context_params *p
     const char *dir = params->template_dir ? params->template_dir : getenv("KILN_TEMPLATE_DIR");
     if (dir && *dir && !(context->template_dir = kiln_strdup(dir)))
         return kiln_fail_memory();
-    status = kiln_cache_open(params->cache, params->cache_dir, 0, log_from_cache, context,
-                             &context->cache);
+    status = params->store ? kiln_cache_open_store(params->cache, params->store, log_from_cache,
+                                                   context, &context->cache)
+                           : kiln_cache_open(params->cache, params->cache_dir, 0, log_from_cache,
+                                             context, &context->cache);
+    if (status == KILN_OK)
+        status = kiln_tuning_open(context->cache, context->identity, &context->facts,
+                                  log_from_cache, context, &context->tuning_store);
     if (status == KILN_OK && !(context->saver = kiln_saver_create(context)))
         status = kiln_fail_memory();
     return status;
@@ -90,6 +95,9 @@ static void destroy(kiln_context *context)
 {
     kiln_saver_free(context->saver);
     kiln_kernels_free(context);
+    kiln_lines_free(&context->tuning);
+    kiln_lines_free(&context->shipped);
+    kiln_tuning_close(context->tuning_store);
     kiln_cache_close(context->cache);
     if (context->cl)
         clReleaseContext(context->cl);
@@ -97,6 +105,7 @@ static void destroy(kiln_context *context)
     free(context->template_dir);
     pthread_cond_destroy(&context->changed);
     pthread_mutex_destroy(&context->lock);
+    pthread_mutex_destroy(&context->tuning_lock);
     free(context);
 }
 
@@ -112,10 +121,14 @@ kiln_status kiln_create_context(const kiln_context_params *params, kiln_context 
     if (params->cache < KILN_CACHE_DEFAULT || params->cache > KILN_CACHE_REQUIRE)
         return kiln_fail(KILN_INVALID_ARGUMENT, "kiln_create_context: cache=%d is no cache mode",
                          (int)params->cache);
+    if (params->store && (!params->store->get || !params->store->set))
+        return kiln_fail(KILN_INVALID_ARGUMENT,
+                         "kiln_create_context: a store needs both get and set");
     kiln_context *context = calloc(1, sizeof *context);
     if (!context)
         return kiln_fail_memory();
     pthread_mutex_init(&context->lock, NULL);
+    pthread_mutex_init(&context->tuning_lock, NULL);
     pthread_cond_init(&context->changed, NULL);
     context->references = 1;
     context->log = params->log;

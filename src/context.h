@@ -4,6 +4,7 @@
 
 #include "cache.h"
 #include "facts.h"
+#include "tuning_store.h"
 #include <pthread.h>
 
 struct kiln_saver;
@@ -19,6 +20,12 @@ struct kiln_context {
     kiln_log_fn log;
     void *log_user;
     struct kiln_saver *saver; /* writes binaries that are whole only after a run */
+    kiln_tuning_store *tuning_store;
+
+    pthread_mutex_t tuning_lock; /* of what follows */
+    kiln_lines tuning;           /* the best lines, as the store had them when they were read */
+    kiln_lines shipped;          /* those that kiln brings along */
+    bool has_tuning;
 
     pthread_mutex_t lock;   /* of what follows */
     pthread_cond_t changed; /* a kernel is ready, or has failed */

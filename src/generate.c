@@ -321,13 +321,14 @@ static kiln_status select_parts(const kiln_spec *spec, const kiln_facts *facts,
     return status;
 }
 
-kiln_status kiln_generate(const kiln_spec *spec, const kiln_facts *facts, const char *template_dir,
-                          kiln_generated *generated)
+kiln_status kiln_generate_among(const kiln_spec *spec, const kiln_facts *facts,
+                                const char *template_dir, const kiln_candidate *candidates,
+                                size_t count, kiln_generated *generated)
 {
     memset(generated, 0, sizeof *generated);
     kiln_status status = make_signature(spec, &generated->signature);
     if (status == KILN_OK)
-        status = kiln_choose(spec, facts, &generated->chosen);
+        status = kiln_choose_among(spec, facts, candidates, count, &generated->chosen);
     if (status != KILN_OK)
         return status;
     status = select_parts(spec, facts, generated);
@@ -337,6 +338,12 @@ kiln_status kiln_generate(const kiln_spec *spec, const kiln_facts *facts, const 
     if (status != KILN_OK)
         kiln_generated_free(generated);
     return status;
+}
+
+kiln_status kiln_generate(const kiln_spec *spec, const kiln_facts *facts, const char *template_dir,
+                          kiln_generated *generated)
+{
+    return kiln_generate_among(spec, facts, template_dir, NULL, 0, generated);
 }
 
 void kiln_generated_free(kiln_generated *generated)

@@ -27,6 +27,10 @@ typedef struct kiln_generated {
  * after success. */
 kiln_status kiln_generate(const kiln_spec *spec, const kiln_facts *facts, const char *template_dir,
                           kiln_generated *generated);
+/* The same by kiln_choose_among. */
+kiln_status kiln_generate_among(const kiln_spec *spec, const kiln_facts *facts,
+                                const char *template_dir, const kiln_candidate *candidates,
+                                size_t count, kiln_generated *generated);
 void kiln_generated_free(kiln_generated *generated);
 
 #endif

@@ -1,5 +1,6 @@
 #include "kernel.h"
 #include "device.h"
+#include "tune.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -63,7 +64,7 @@ void kiln_release_kernel(kiln_kernel *kernel)
     kiln_kernel *gone = NULL;
     pthread_mutex_lock(&context->lock);
     if (--kernel->references == 0) {
-        if (kernel->state == KILN_KERNEL_FAILED) {
+        if (kernel->state == KILN_KERNEL_FAILED || kernel->unlisted) {
             unlink_kernel(context, kernel);
             gone = kernel;
         } else {
@@ -75,6 +76,33 @@ void kiln_release_kernel(kiln_kernel *kernel)
     if (gone)
         free_kernel(gone);
     kiln_context_drop(context);
+}
+
+void kiln_kernels_outdate(kiln_context *context, const kiln_row *row)
+{
+    kiln_kernel *gone = NULL;
+    pthread_mutex_lock(&context->lock);
+    for (kiln_kernel **at = &context->kernels; *at;) {
+        kiln_kernel *kernel = *at;
+        if (row && kernel->spec.row != row) {
+            at = &kernel->next;
+            continue;
+        }
+        kernel->unlisted = true;
+        if (kernel->references > 0) {
+            at = &kernel->next;
+            continue;
+        }
+        *at = kernel->next;
+        kernel->next = gone;
+        gone = kernel;
+    }
+    pthread_mutex_unlock(&context->lock);
+    while (gone) {
+        kiln_kernel *next = gone->next;
+        free_kernel(gone);
+        gone = next;
+    }
 }
 
 /* ---- making ------------------------------------------------------------------------------ */
@@ -104,13 +132,35 @@ static kiln_status check_sizes(const kiln_spec *spec, const kiln_generated *gene
                : status;
 }
 
+/* Of the candidate's values, or if it is NULL of what was tuned, or else of what is derived. */
+static kiln_status generate(kiln_kernel *kernel, const kiln_candidate *candidate)
+{
+    kiln_context *context = kernel->context;
+    kiln_candidate *tuned = NULL;
+    size_t count = 1;
+    kiln_status status = KILN_OK;
+    char *reason = NULL;
+    if (candidate)
+        status = kiln_choose_check(&kernel->spec, &context->facts, candidate->variant,
+                                   candidate->values, &reason);
+    else
+        status = kiln_context_tuned(context, &kernel->spec, &tuned, &count);
+    if (status == KILN_OK && reason)
+        status = kiln_fail(KILN_UNSUPPORTED, "%s: %s", kernel->spec.row->name, reason);
+    free(reason);
+    if (status == KILN_OK)
+        status = kiln_generate_among(&kernel->spec, &context->facts, context->template_dir,
+                                     candidate ? candidate : tuned, count, &kernel->generated);
+    kiln_tuned_free(tuned, candidate ? 0 : count);
+    return status;
+}
+
 /* Generates and builds, without any lock: others that want the same kernel wait for its state. */
-static kiln_status make(kiln_kernel *kernel)
+static kiln_status make(kiln_kernel *kernel, const kiln_candidate *candidate)
 {
     kiln_context *context = kernel->context;
     double start = seconds();
-    kiln_status status =
-        kiln_generate(&kernel->spec, &context->facts, context->template_dir, &kernel->generated);
+    kiln_status status = generate(kernel, candidate);
     if (status != KILN_OK)
         return status;
     status = check_sizes(&kernel->spec, &kernel->generated);
@@ -128,15 +178,17 @@ static kiln_status make(kiln_kernel *kernel)
     kernel->cache = KILN_FROM_DISK;
     for (size_t i = 0; i < kernel->generated.num_stages; i++) {
         const kiln_stage_text *stage = &kernel->generated.stages[i];
-        status = kiln_program_build(context, stage->source, stage->entry, &kernel->programs[i]);
+        status = kiln_program_build(context, stage->source, stage->entry, !candidate,
+                                    &kernel->programs[i]);
         if (status != KILN_OK)
             return status;
         if (!kernel->programs[i].from_disk)
             kernel->cache = KILN_COMPILED;
     }
     kernel->create_s = seconds() - start;
-    kiln_log(context, KILN_LOG_INFO, "%s: %s %s, %s in %.1f ms", kernel->spec.text,
-             chosen->variant->name, kernel->tuning,
+    kiln_log(context, KILN_LOG_INFO, "%s: %s %s%s%s, %s in %.1f ms", kernel->spec.text,
+             chosen->variant->name, kernel->tuning, chosen->from ? " as tuned for " : "",
+             chosen->from ? chosen->from : "",
              kernel->cache == KILN_FROM_DISK ? "from the cache" : "compiled",
              1e3 * kernel->create_s);
     return KILN_OK;
@@ -146,7 +198,8 @@ static kiln_status make(kiln_kernel *kernel)
 static kiln_kernel *find(kiln_context *context, const char *text)
 {
     for (kiln_kernel *kernel = context->kernels; kernel; kernel = kernel->next) {
-        if (kernel->state == KILN_KERNEL_FAILED || strcmp(kernel->spec.text, text) != 0)
+        if (kernel->state == KILN_KERNEL_FAILED || kernel->unlisted ||
+            strcmp(kernel->spec.text, text) != 0)
             continue;
         kernel->references++;
         context->references++;
@@ -172,6 +225,40 @@ static kiln_kernel *insert(kiln_context *context, kiln_spec *spec)
     return kernel;
 }
 
+/* Makes an inserted kernel, and tells those who wait. */
+static kiln_status finish(kiln_context *context, kiln_kernel *kernel,
+                          const kiln_candidate *candidate, kiln_kernel **result)
+{
+    kiln_status status = make(kernel, candidate);
+
+    pthread_mutex_lock(&context->lock);
+    kernel->state = status == KILN_OK ? KILN_KERNEL_READY : KILN_KERNEL_FAILED;
+    pthread_cond_broadcast(&context->changed);
+    pthread_mutex_unlock(&context->lock);
+    if (status == KILN_OK)
+        *result = kernel;
+    else
+        kiln_release_kernel(kernel);
+    return status;
+}
+
+kiln_status kiln_kernel_try(kiln_context *context, const char *spec_text,
+                            const kiln_candidate *candidate, kiln_kernel **result)
+{
+    kiln_spec spec;
+    *result = NULL;
+    kiln_status status = kiln_spec_parse(spec_text, &spec);
+    if (status != KILN_OK)
+        return status;
+    pthread_mutex_lock(&context->lock);
+    kiln_kernel *kernel = insert(context, &spec);
+    if (kernel)
+        kernel->unlisted = true;
+    pthread_mutex_unlock(&context->lock);
+    kiln_spec_free(&spec);
+    return kernel ? finish(context, kernel, candidate, result) : kiln_fail_memory();
+}
+
 static kiln_status create(kiln_context *context, kiln_spec *spec, kiln_kernel **result)
 {
     pthread_mutex_lock(&context->lock);
@@ -193,18 +280,7 @@ static kiln_status create(kiln_context *context, kiln_spec *spec, kiln_kernel **
     pthread_mutex_unlock(&context->lock);
     if (!kernel)
         return kiln_fail_memory();
-
-    kiln_status status = make(kernel);
-
-    pthread_mutex_lock(&context->lock);
-    kernel->state = status == KILN_OK ? KILN_KERNEL_READY : KILN_KERNEL_FAILED;
-    pthread_cond_broadcast(&context->changed);
-    pthread_mutex_unlock(&context->lock);
-    if (status == KILN_OK)
-        *result = kernel;
-    else
-        kiln_release_kernel(kernel);
-    return status;
+    return finish(context, kernel, NULL, result);
 }
 
 kiln_status kiln_create_kernel(kiln_context *context, const char *spec_text, kiln_kernel **kernel)
@@ -359,6 +435,8 @@ kiln_status kiln_get_kernel_info(const kiln_kernel *kernel, kiln_kernel_info *in
                                .name = kernel->spec.row->name,
                                .variant = variant->name,
                                .tuning = kernel->tuning,
+                               .tuning_origin = kernel->generated.chosen.origin,
+                               .tuned_for = kernel->generated.chosen.from,
                                .cache = kernel->cache,
                                .create_s = kernel->create_s,
                                .num_args = kernel->generated.signature.count,

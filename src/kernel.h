@@ -25,6 +25,8 @@ struct kiln_kernel {
     size_t references;
     uint64_t used;
     kiln_kernel_state state;
+    bool unlisted; /* not for the next who asks for the spec: tuning has changed since, or it was
+                      made to be measured */
 
     /* Fixed once the kernel is ready. */
     kiln_context *context;
@@ -47,6 +49,14 @@ kiln_status kiln_kernel_sizes(const kiln_kernel *kernel, const int64_t *dims, ki
  * before a sentence. */
 kiln_status kiln_kernel_dims(const kiln_kernel *kernel, const kiln_arg *args, size_t num_args,
                              bool strict, int64_t *dims);
+
+/* As kiln_create_kernel, but of these tuning values and nobody else's; its binary is not kept.
+ * KILN_UNSUPPORTED if the values do not fit. */
+kiln_status kiln_kernel_try(kiln_context *context, const char *spec,
+                            const kiln_candidate *candidate, kiln_kernel **kernel);
+
+/* Whoever asks for a kernel of this row (NULL: any) from now on gets a new one. */
+void kiln_kernels_outdate(kiln_context *context, const kiln_row *row);
 
 /* Frees every kernel of a context that nobody uses any more. */
 void kiln_kernels_free(kiln_context *context);

@@ -95,6 +95,21 @@ typedef enum kiln_cache_mode {
     KILN_CACHE_REQUIRE = 4   /* read only, and a miss is KILN_CACHE_MISS */
 } kiln_cache_mode;
 
+/* A program's own keeping place for binaries and tuning, in stead of the cache directory. Both
+ * functions may be called from any thread that calls kiln and from kiln's own, several at once;
+ * they may not call kiln. A key is a name of letters, digits, `-' and `.', shorter than 64
+ * characters, fit for a file. What get hands over is checked as a file of the cache is: a value
+ * that was damaged, or is another key's, counts as none. */
+typedef struct kiln_store {
+    /* If there is a value under key, calls take(to, value, length) once, which copies it, and
+     * returns 1; else returns 0. */
+    int (*get)(void *user, const char *key,
+               void (*take)(void *to, const void *value, size_t length), void *to);
+    /* Keeps a copy of value under key in place of what was there. 1: kept; 0: not. */
+    int (*set)(void *user, const char *key, const void *value, size_t length);
+    void *user;
+} kiln_store;
+
 /* Zero-initialise, then set what is needed; pointers are only read during the call. */
 typedef struct kiln_context_params {
     cl_context context;      /* the caller's, retained; needs device. NULL: kiln makes one */
@@ -104,6 +119,7 @@ typedef struct kiln_context_params {
                                 $KILN_DEVICE; that unset: the first GPU, else the first CPU */
     kiln_cache_mode cache;
     const char *cache_dir;    /* NULL: $KILN_CACHE_DIR, $XDG_CACHE_HOME/kiln, ~/.cache/kiln */
+    const kiln_store *store;  /* NULL: the directory; copied. cache says whether it is used, too */
     const char *template_dir; /* files here replace embedded templates of the same name, for
                                  kernel developers. NULL: $KILN_TEMPLATE_DIR, if set */
     kiln_log_fn log;          /* NULL: silence */
@@ -158,6 +174,13 @@ typedef enum kiln_dtype {
     KILN_I32 = 4   /* ids, targets, positions */
 } kiln_dtype;
 
+/* Where tuning values come from. */
+typedef enum kiln_tuning_origin {
+    KILN_TUNING_DERIVED = 0, /* by the kernel's rules from what the device tells of itself */
+    KILN_TUNING_TUNED = 1,   /* measured by kiln_tune on this device */
+    KILN_TUNING_SHIPPED = 2  /* measured on a device of the same facts, and brought along */
+} kiln_tuning_origin;
+
 typedef enum kiln_cache_result {
     KILN_COMPILED = 0, /* the driver compiled it */
     KILN_FROM_DISK = 1 /* its binary came from the disk cache */
@@ -165,10 +188,12 @@ typedef enum kiln_cache_result {
 
 /* Strings belong to the kernel and hold as long as it does. */
 typedef struct kiln_kernel_info {
-    const char *spec;        /* canonical: name, dimensions, dtype, options that are not default */
-    const char *name;        /* the row */
-    const char *variant;     /* the variant chosen */
-    const char *tuning;      /* its tuning values, "BM=64 BN=64 ..." */
+    const char *spec;    /* canonical: name, dimensions, dtype, options that are not default */
+    const char *name;    /* the row */
+    const char *variant; /* the variant chosen */
+    const char *tuning;  /* its tuning values, "BM=64 BN=64 ..." */
+    kiln_tuning_origin tuning_origin;
+    const char *tuned_for;   /* unless derived: the spec that was measured; else NULL */
     kiln_cache_result cache; /* how the first creation of this spec got its binary */
     double create_s;         /* seconds that creation took */
     size_t num_args;         /* arguments of a launch, dimensions and scalars included */
@@ -275,6 +300,96 @@ typedef struct kiln_cost {
 /* What one launch costs under these launch-time dimensions (as above). */
 KILN_API kiln_status kiln_get_cost(const kiln_kernel *kernel, const kiln_arg *dims, size_t num_dims,
                                    kiln_cost *cost);
+
+/* ---- tuning ------------------------------------------------------------------------------ */
+
+/* Tuning measures a kernel under many tuning values and keeps the best, one line of text for each
+ * spec: the canonical spec, variant and values, the time, the library's version. The lines of a
+ * device (and driver) are one file in the cache directory, written as a whole, or a value of the
+ * context's store; $KILN_TUNE_FILE names another file. A context reads them once, at its first
+ * creation of a kernel: a file of another format or device, and lines that cannot be, are passed
+ * over with one warning.
+ *
+ * From then on a spec whose tile_size and workgroup_size are 0 gets the values of the line that is
+ * nearest: of the same kernel, and the same options but lda, ldb and ldc; a line that was tuned
+ * under variant=NAME serves only specs that insist on that variant, and a spec that insists takes
+ * lines of its variant only. Lines that kiln brings along come behind all of the device's own, by
+ * the same rule. `?' matches `?', and numbers a and b are |log2(a/b)| apart, at most 1
+ * in each dimension and 2 in all; of lines equally near the first counts. Values that the spec's
+ * sizes or the device forbid are passed over for the next nearest. */
+
+/* How far a search has come. Strings hold during the call. */
+typedef struct kiln_tune_progress {
+    const char *spec; /* canonical */
+    double elapsed_s, budget_s;
+    size_t tried, failed; /* candidates measured or failed by now, of earlier runs, too */
+    double default_s;     /* the time of the choice without tuning; 0: not known yet */
+    double best_s;        /* and of the best so far, with its variant and values */
+    const char *variant, *tuning;
+    const char *failure; /* why the candidate just tried failed, a sentence; NULL: it did not */
+} kiln_tune_progress;
+
+/* Called after every candidate. 0 goes on; anything else ends the search: what was found is kept.
+ * It may not call kiln with the same context. */
+typedef int (*kiln_tune_progress_fn)(void *user, const kiln_tune_progress *progress);
+
+/* Zero-initialise, then set what is needed. */
+typedef struct kiln_tune_params {
+    double budget_s;      /* seconds, above 0. A candidate that is under way is finished */
+    const kiln_arg *dims; /* the dimensions that the spec leaves to the launch: what is measured */
+    size_t num_dims;
+    kiln_tune_progress_fn progress; /* NULL: none */
+    void *progress_user;
+} kiln_tune_params;
+
+#define KILN_TUNING_LENGTH 160
+
+typedef struct kiln_tune_result {
+    char variant[16], tuning[KILN_TUNING_LENGTH];                 /* the best */
+    char default_variant[16], default_tuning[KILN_TUNING_LENGTH]; /* the choice without tuning */
+    double best_s, default_s; /* seconds of a launch, measured in turn at the end */
+    size_t tried, failed;     /* candidates measured and failed, of earlier runs, too */
+    size_t known;             /* those of earlier runs among them */
+    int complete;             /* 1: the search came to its end; 0: budget or callback ended it */
+    int kept; /* 1: the line is in the store; 0: it could not be, and holds in this context */
+} kiln_tune_result;
+
+/* Searches tuning values for spec, whose tile_size and workgroup_size must be 0, on the context's
+ * device, and keeps what it finds as it goes: a search cut short is taken up by the next one.
+ * Inputs hold numbers like N(0,1); queue and buffers are kiln's own. Every candidate runs on the
+ * same inputs as a trusted one, into outputs that hold NaN between guard words, and is rejected
+ * unless
+ * ||out-trusted||/||trusted|| is within 1e-5 (outputs in f32), 2e-3 (f16), 1e-2 (bf16), no element
+ * is off by 16 times that of (|trusted| + rms), integers are equal and the guards whole. Trusted is
+ * the choice without tuning of another variant of the kernel, where there is one that would not
+ * take more than half the budget, else that of the same variant.
+ *
+ * A candidate that fails is noted, and not tried again by this version. Candidates run in this
+ * process: one that crashes or hangs the driver takes the process with it; `kiln tune' has a
+ * process of its own for them, and so has to be run first where that may happen.
+ *
+ * KILN_INVALID_ARGUMENT for a budget that is not above 0; KILN_INVALID_SPEC for a spec that leaves
+ * nothing to choose; KILN_OPENCL_ERROR if the choice without tuning fails; else as
+ * kiln_create_kernel and kiln_launch. Kernels made before keep their
+ * values. Waits for the device; other work on it disturbs the times. */
+KILN_API kiln_status kiln_tune(kiln_context *context, const char *spec,
+                               const kiln_tune_params *params, kiln_tune_result *result);
+
+/* A line of the store. Strings hold during the visit. */
+typedef struct kiln_tuned {
+    const char *spec, *variant, *tuning;
+    double time_s;
+    const char *version; /* of the library that measured it */
+} kiln_tuned;
+
+/* Visits every tuned spec of the context's device, as the store has them now; visit returns 0 to
+ * stop. It may not call kiln with the same context. */
+KILN_API kiln_status kiln_list_tuned(kiln_context *context,
+                                     int (*visit)(void *user, const kiln_tuned *tuned), void *user);
+
+/* Takes spec, or every spec if it is NULL, out of the store, with all candidates noted for it.
+ * *count, if count is not NULL: how many tuned specs went. */
+KILN_API kiln_status kiln_forget_tuned(kiln_context *context, const char *spec, size_t *count);
 
 /* ---- generation without a device --------------------------------------------------------- */
 

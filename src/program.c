@@ -125,7 +125,7 @@ static void save_program(kiln_context *context, cl_program program, const char *
 }
 
 kiln_status kiln_program_build(kiln_context *context, const char *source, const char *entry,
-                               kiln_program *program)
+                               bool keep, kiln_program *program)
 {
     memset(program, 0, sizeof *program);
     kiln_cache_mode mode = kiln_cache_get_mode(context->cache);
@@ -134,11 +134,12 @@ kiln_status kiln_program_build(kiln_context *context, const char *source, const 
         return kiln_fail_memory();
     bool loaded = load_program(context, entry, program);
     kiln_status status = KILN_OK;
+    const char *dir = kiln_cache_dir(context->cache);
     if (!loaded && mode == KILN_CACHE_REQUIRE)
         status = kiln_fail(KILN_CACHE_MISS,
                            "%s: its binary is not in the cache %s, and KILN_CACHE=require forbids "
                            "compiling",
-                           entry, kiln_cache_dir(context->cache));
+                           entry, dir ? dir : "given to the context");
     if (!loaded && status == KILN_OK) {
         cl_int code;
         program->program = clCreateProgramWithSource(context->cl, 1, &source, NULL, &code);
@@ -148,10 +149,10 @@ kiln_status kiln_program_build(kiln_context *context, const char *source, const 
         } else {
             status = finish_program(context, entry, source, program);
         }
-        if (status == KILN_OK && mode == KILN_CACHE_ON && !context->compiles_late)
+        if (status == KILN_OK && keep && mode == KILN_CACHE_ON && !context->compiles_late)
             save_program(context, program->program, program->identity);
     }
-    if (loaded || status != KILN_OK || mode != KILN_CACHE_ON || !context->compiles_late) {
+    if (loaded || status != KILN_OK || !keep || mode != KILN_CACHE_ON || !context->compiles_late) {
         free(program->identity);
         program->identity = NULL;
     }

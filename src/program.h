@@ -16,9 +16,10 @@ typedef struct kiln_program {
 extern const char kiln_build_options[];
 
 /* Builds source and creates its kernel entry: from the cache if its binary is there. Where the
- * driver's binary is whole at once it is kept at once; else after a run (kiln_program_ran). */
+ * driver's binary is whole at once it is kept at once; else after a run (kiln_program_ran). Unless
+ * keep, it is not kept: a tuner makes many that nobody wants again. */
 kiln_status kiln_program_build(kiln_context *context, const char *source, const char *entry,
-                               kiln_program *program);
+                               bool keep, kiln_program *program);
 void kiln_program_free(kiln_program *program);
 
 /* The identity under which the binary of source is kept. The caller frees it; NULL when memory ran

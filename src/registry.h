@@ -101,10 +101,10 @@ typedef struct kiln_op_use {
     const char *when; /* only if this formula is true; NULL: always */
 } kiln_op_use;
 
-typedef struct kiln_tune {
+typedef struct kiln_tune_name {
     const char *name;
     int values[KILN_MAX_VALUES]; /* in order of preference; 0 ends */
-} kiln_tune;
+} kiln_tune_name;
 
 /* One launch inside a variant. */
 typedef struct kiln_stage {
@@ -121,7 +121,7 @@ typedef struct kiln_variant {
     const char *name;
     const char *about;
     kiln_rule allow[KILN_MAX_RULES]; /* over spec and device: may it run at all */
-    kiln_tune tune[KILN_MAX_TUNE];
+    kiln_tune_name tune[KILN_MAX_TUNE];
     /* Tuning values to try first, in order: "BM=64 BN=min(n,64)", formulas without blanks. What a
      * preset leaves out is searched for. A preset that breaks `require` is passed over. */
     const char *presets[KILN_MAX_PRESETS];

@@ -13,7 +13,7 @@ trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 cd "$dir" || exit 1
 
-unset KILN_DEVICE KILN_CACHE KILN_CACHE_SIZE KILN_TEMPLATE_DIR NO_COLOR
+unset KILN_DEVICE KILN_CACHE KILN_CACHE_SIZE KILN_TEMPLATE_DIR KILN_TUNE_FILE NO_COLOR
 KILN_CACHE_DIR=$dir/cache
 POCL_CACHE_DIR=$dir/pocl
 POCL_KERNEL_CACHE=0 # else PoCL's own cache would stand in for kiln's
@@ -110,7 +110,7 @@ kiln 0 help
 has '^usage: kiln'
 kiln 0 --version
 has '^kiln [0-9]*\.[0-9]*\.[0-9]*$'
-for command in devices list show emit build run bench check plan cache; do
+for command in devices list show emit build run bench tune check plan cache; do
     kiln 0 --help
     has "^  $command"
     kiln 0 help $command

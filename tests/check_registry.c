@@ -147,7 +147,7 @@ START_TEST(test_files)
     ck_assert(is_embedded("kernels.cl.in"));
     ck_assert(is_embedded("access.cl"));
     kiln_text used = {0};
-    kiln_text_add(&used, "|kernels.cl.in|access.cl|");
+    kiln_text_add(&used, "|kernels.cl.in|access.cl|tuned.txt|");
     const kiln_op *op;
     for (size_t i = 0; (op = kiln_op_at(i)); i++) {
         ck_assert_ptr_eq(kiln_op_find(op->name), op);
@@ -337,7 +337,7 @@ static void check_point(const kiln_variant *variant, const int *values, bool lit
     names_seen = true;
 }
 
-static size_t num_values(const kiln_tune *tune)
+static size_t num_values(const kiln_tune_name *tune)
 {
     size_t count = 0;
     while (count < KILN_MAX_VALUES && tune->values[count])

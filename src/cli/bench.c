@@ -10,75 +10,6 @@
 #define MAX_SAMPLES     1000000
 #define WARM_UP_SECONDS 0.05
 
-/* ---- the specs --------------------------------------------------------------------------- */
-
-typedef struct {
-    char **texts;
-    kiln_spec *specs;
-    size_t count;
-} spec_list;
-
-static void add_text(spec_list *list, const char *text)
-{
-    list->texts = cli_need(realloc(list->texts, (list->count + 1) * sizeof *list->texts));
-    list->texts[list->count++] = cli_need(kiln_strdup(text));
-}
-
-static void add_word(spec_list *list, const char *word)
-{
-    kiln_text text = {0};
-    char **last = &list->texts[list->count - 1];
-    kiln_text_addf(&text, "%s %s", *last, word);
-    free(*last);
-    *last = cli_need(kiln_text_take(&text));
-}
-
-/* A word with a blank in it is a spec; of the others, one without `=' begins a spec. */
-static int collect(const cli_options *options, spec_list *list)
-{
-    bool open = false;
-    for (size_t i = 0; i < options->num_words; i++) {
-        const char *word = options->words[i];
-        bool whole = strpbrk(word, " \t\n"), pair = !whole && strchr(word, '=');
-        if (pair && !open) {
-            cli_error("`%s' belongs to no spec: a kernel's name comes first", word);
-            return CLI_REFUSED;
-        }
-        if (pair)
-            add_word(list, word);
-        else
-            add_text(list, word);
-        open = !whole;
-    }
-    list->specs = cli_need(calloc(list->count, sizeof *list->specs));
-    for (size_t i = 0; i < list->count; i++) {
-        kiln_status status = kiln_spec_parse(list->texts[i], &list->specs[i]);
-        if (status != KILN_OK) {
-            int result = cli_fail(status);
-            list->specs[i].text = NULL;
-            return result;
-        }
-    }
-    int status = cli_check_dims(options, list->specs, list->count);
-    for (size_t i = 0; i < list->count && status == CLI_DONE; i++) {
-        kiln_arg dims[KILN_MAX_DIMS];
-        size_t num_dims;
-        status = cli_set_dims(options, &list->specs[i], 0, dims, &num_dims);
-    }
-    return status;
-}
-
-static void forget(spec_list *list)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        free(list->texts[i]);
-        if (list->specs)
-            kiln_spec_free(&list->specs[i]);
-    }
-    free(list->texts);
-    free(list->specs);
-}
-
 /* ---- measuring --------------------------------------------------------------------------- */
 
 typedef struct {
@@ -207,7 +138,7 @@ typedef struct {
     json_t *all; /* NULL: text */
 } report;
 
-static void start_report(report *rep, const cli_options *options, const spec_list *list,
+static void start_report(report *rep, const cli_options *options, const cli_spec_list *list,
                          const kiln_context *context)
 {
     *rep = (report){.device = cli_device_name(context->device),
@@ -239,10 +170,11 @@ static void report_text(report *rep, const cli_launch *launch, const result *r)
     print_head(rep);
     if (r->device_median >= 0)
         device = cli_seconds(r->device_median);
-    printf("%-*s  %-8s %10s %10s %6.1f%% %10.4g %9.4g %10s %6zu  %s\n", rep->spec_width,
+    printf("%-*s  %-8s %10s %10s %6.1f%% %10.4g %9.4g %10s %6zu  %s, %s%s%s\n", rep->spec_width,
            r->info.spec, r->info.variant, cli_seconds(r->median).text, cli_seconds(r->min).text,
            100 * r->spread, 1e-9 * r->cost.flops / r->median, 1e-9 * r->cost.bytes / r->median,
-           device.text, r->repeats, r->info.tuning);
+           device.text, r->repeats, r->info.tuning, cli_origin(r->info.tuning_origin),
+           r->info.tuned_for ? " for " : "", r->info.tuned_for ? r->info.tuned_for : "");
     if (launch->num_dims > 0) {
         printf("  with");
         for (size_t i = 0; i < launch->num_dims; i++)
@@ -257,10 +189,11 @@ static void report_json(report *rep, const cli_launch *launch, const result *r)
     json_t *dims = json_object();
     for (size_t i = 0; i < launch->num_dims; i++)
         json_object_set_new(dims, launch->args[i].name, json_integer(launch->args[i].integer));
-    json_t *one =
-        json_pack("{s:s, s:s, s:s, s:o, s:o, s:o}", "spec", r->info.spec, "variant",
-                  r->info.variant, "tuning", r->info.tuning, "device", cli_json_text(rep->device),
-                  "driver", cli_json_text(rep->driver), "dimensions", dims);
+    json_t *one = json_pack("{s:s, s:s, s:s, s:s, s:s?, s:o, s:o, s:o}", "spec", r->info.spec,
+                            "variant", r->info.variant, "tuning", r->info.tuning, "tuning_origin",
+                            cli_origin(r->info.tuning_origin), "tuned_for", r->info.tuned_for,
+                            "device", cli_json_text(rep->device), "driver",
+                            cli_json_text(rep->driver), "dimensions", dims);
     cli_need(one);
     const struct {
         const char *name;
@@ -309,9 +242,9 @@ static int run(const cli_options *options)
         cli_error("bench needs a spec, like `matmul m=512 n=512 k=512'");
         return CLI_REFUSED;
     }
-    spec_list list = {0};
+    cli_spec_list list = {0};
     kiln_context *context = NULL;
-    int status = collect(options, &list);
+    int status = cli_collect_specs(options, &list);
     if (status == CLI_DONE)
         status = cli_open_context(options, &context);
     if (status == CLI_DONE) {
@@ -328,7 +261,7 @@ static int run(const cli_options *options)
         free(rep.driver);
     }
     kiln_release_context(context);
-    forget(&list);
+    cli_spec_list_free(&list);
     return status;
 }
 

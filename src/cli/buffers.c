@@ -1,7 +1,7 @@
 /* A kernel with a queue, buffers and dimensions: what build and bench launch. */
 #include "cli.h"
 #include "device.h"
-#include <math.h>
+#include "tune_data.h"
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -58,96 +58,6 @@ int cli_check_dims(const cli_options *options, const kiln_spec *specs, size_t nu
     return CLI_DONE;
 }
 
-/* ---- contents ---------------------------------------------------------------------------- */
-
-/* Numbers repeat after so many, which no kernel's speed depends on. A prime, so that rows of
- * powers of two differ. */
-#define PATTERN 65521
-
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    *state ^= *state << 17;
-    return *state;
-}
-
-/* Like N(0,1), by Box and Muller. */
-static float next_normal(uint64_t *state)
-{
-    double u = ((double)(next_random(state) >> 11) + 1) * 0x1p-53;
-    double v = (double)(next_random(state) >> 11) * 0x1p-53;
-    return (float)(sqrt(-2 * log(u)) * cos(6.283185307179586 * v));
-}
-
-static uint16_t to_half(float value)
-{
-    uint32_t bits, sign;
-    memcpy(&bits, &value, sizeof bits);
-    sign = bits >> 16 & 0x8000;
-    bits &= 0x7FFFFFFF;
-    if (bits < 0x38800000) /* too small for a normal half */
-        return (uint16_t)sign;
-    bits -= 112u << 23;
-    return (uint16_t)(sign | (bits + 0xFFF + (bits >> 13 & 1)) >> 13);
-}
-
-static uint16_t to_bfloat(float value)
-{
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
-}
-
-/* Ids and positions stay below this. */
-static int64_t id_limit(const kiln_kernel *kernel, const cli_launch *launch)
-{
-    int vocab = kiln_row_dim(kernel->spec.row, "vocab");
-    if (vocab < 0)
-        return 2048;
-    for (size_t i = 0; i < launch->num_dims; i++)
-        if (strcmp(launch->args[i].name, "vocab") == 0)
-            return launch->args[i].integer;
-    return kernel->spec.dims[vocab];
-}
-
-static void fill_pattern(void *pattern, kiln_dtype dtype, const cli_numbers *numbers)
-{
-    uint64_t state = UINT64_C(0x9E3779B97F4A7C15);
-    for (size_t i = 0; i < PATTERN; i++) {
-        if (dtype == KILN_I32) {
-            ((int32_t *)pattern)[i] = (int32_t)(next_random(&state) % (uint64_t)numbers->limit);
-            continue;
-        }
-        float value = (float)numbers->mean + (float)numbers->deviation * next_normal(&state);
-        if (dtype == KILN_F32)
-            ((float *)pattern)[i] = value;
-        else
-            ((uint16_t *)pattern)[i] = dtype == KILN_F16 ? to_half(value) : to_bfloat(value);
-    }
-}
-
-cl_int cli_fill_buffer(cl_command_queue queue, cl_mem buffer, size_t offset, size_t bytes,
-                       kiln_dtype dtype, const cli_numbers *numbers)
-{
-    /* Several periods at a time. */
-    size_t period = PATTERN * kiln_dtype_size(dtype), repeats = 64;
-    if (bytes < period * repeats)
-        repeats = bytes / period + 1;
-    char *pattern = cli_need(malloc(period * repeats));
-    fill_pattern(pattern, dtype, numbers);
-    for (size_t i = 1; i < repeats; i++)
-        memcpy(pattern + i * period, pattern, period);
-    cl_int code = CL_SUCCESS;
-    for (size_t at = 0; at < bytes && code == CL_SUCCESS; at += period * repeats) {
-        size_t rest = bytes - at, part = rest < period * repeats ? rest : period * repeats;
-        code =
-            clEnqueueWriteBuffer(queue, buffer, CL_TRUE, offset + at, part, pattern, 0, NULL, NULL);
-    }
-    free(pattern);
-    return code;
-}
-
 /* ---- buffers ----------------------------------------------------------------------------- */
 
 bool cli_launch_fits(cli_launch *launch, const kiln_context *context, kiln_status *status,
@@ -184,21 +94,6 @@ bool cli_launch_fits(cli_launch *launch, const kiln_context *context, kiln_statu
     return false;
 }
 
-/* Values with which every kernel does its usual work. */
-static double scalar_value(const char *name)
-{
-    static const struct {
-        const char *name;
-        double value;
-    } usual[] = {{"lr", 1e-4},      {"beta1", 0.9},  {"beta2", 0.999},
-                 {"eps", 1e-8},     {"step", 1},     {"p", 0.1},
-                 {"grad_scale", 1}, {"max_norm", 1}, {"weight_decay", 0.01}};
-    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
-        if (strcmp(usual[i].name, name) == 0)
-            return usual[i].value;
-    return 0;
-}
-
 static int fail_cl(const cli_launch *launch, const char *call, cl_int code)
 {
     cli_error("%s: %s failed: %s (%d)", launch->kernel->spec.text, call, kiln_cl_error_name(code),
@@ -215,8 +110,13 @@ static int add_buffer(cli_launch *launch, const kiln_context *context, const kil
         return fail_cl(launch, "clCreateBuffer", code);
     launch->args[launch->num_args++] = kiln_buffer(info->name, buffer);
     if (fill) {
-        const cli_numbers numbers = {0, 1, id_limit(launch->kernel, launch)};
-        code = cli_fill_buffer(launch->queue, buffer, 0, info->bytes, info->dtype, &numbers);
+        int64_t dims[KILN_MAX_DIMS];
+        kiln_status status =
+            kiln_kernel_dims(launch->kernel, launch->args, launch->num_dims, true, dims);
+        if (status != KILN_OK)
+            return cli_fail(status);
+        const kiln_random numbers = kiln_data_numbers(info, &launch->kernel->spec, dims);
+        code = kiln_data_write(launch->queue, buffer, 0, info->bytes, info->dtype, &numbers);
         return code == CL_SUCCESS ? CLI_DONE : fail_cl(launch, "clEnqueueWriteBuffer", code);
     }
     cl_uchar zero = 0;
@@ -242,7 +142,7 @@ int cli_launch_start(cli_launch *launch, const kiln_context *context, bool fill)
             return cli_fail(status);
         int added = CLI_DONE;
         if (info.kind == KILN_ARG_SCALAR)
-            launch->args[launch->num_args++] = kiln_scalar(info.name, scalar_value(info.name));
+            launch->args[launch->num_args++] = kiln_scalar(info.name, kiln_data_scalar(info.name));
         else if (info.kind == KILN_ARG_BUFFER)
             added = add_buffer(launch, context, &info, fill);
         if (added != CLI_DONE)

@@ -82,7 +82,9 @@ static void print_text(const build *b, const kiln_context *context, const kiln_k
     const char *dir = kiln_cache_dir(context->cache);
     printf("%s%s%s\n", cli_bold(), info->spec, cli_plain());
     printf("  device        %s (%s)\n", device, driver);
-    printf("  variant       %s, %s\n", info->variant, info->tuning);
+    printf("  variant       %s, %s, %s%s%s\n", info->variant, info->tuning,
+           cli_origin(info->tuning_origin), info->tuned_for ? " for " : "",
+           info->tuned_for ? info->tuned_for : "");
     printf("  work-group    %s, %s of local memory\n",
            cli_plural(info->workgroup_size, "work-item", "work-items").text,
            cli_bytes((double)local_bytes(b->launch.kernel)).text);
@@ -112,9 +114,10 @@ static void print_json(const build *b, const kiln_context *context, const kiln_k
     char *device = cli_device_name(context->device), *driver = cli_device_driver(context->device);
     const char *dir = kiln_cache_dir(context->cache);
     json_t *object = json_pack(
-        "{s:s, s:o, s:o, s:s, s:s, s:s, s:f, s:b, s:I, s:I, s:I}", "spec", info->spec, "device",
-        cli_json_text(device), "driver", cli_json_text(driver), "variant", info->variant, "tuning",
-        info->tuning, "binary", info->cache == KILN_FROM_DISK ? "cache" : "compiled", "create_s",
+        "{s:s, s:o, s:o, s:s, s:s, s:s, s:s?, s:s, s:f, s:b, s:I, s:I, s:I}", "spec", info->spec,
+        "device", cli_json_text(device), "driver", cli_json_text(driver), "variant", info->variant,
+        "tuning", info->tuning, "tuning_origin", cli_origin(info->tuning_origin), "tuned_for",
+        info->tuned_for, "binary", info->cache == KILN_FROM_DISK ? "cache" : "compiled", "create_s",
         info->create_s, "kept", (int)b->kept, "stages", (json_int_t)info->num_stages,
         "workgroup_size", (json_int_t)info->workgroup_size, "local_mem_bytes",
         (json_int_t)local_bytes(b->launch.kernel));

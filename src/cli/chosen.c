@@ -1,5 +1,6 @@
 /* kiln show SPEC: what would be chosen for a spec, and what it costs. */
 #include "cli.h"
+#include "tune.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,8 @@
 typedef struct {
     kiln_spec spec;
     kiln_facts facts;
-    char *label; /* whose facts */
+    char *label;         /* whose facts */
+    cl_device_id device; /* NULL: of none that is there */
     kiln_chosen chosen;
     bool has_chosen;
     kiln_signature signature;
@@ -31,6 +33,25 @@ static kiln_status find_cost(choice *c)
     return status;
 }
 
+/* With what was tuned for the device. */
+static kiln_status choose_values(choice *c)
+{
+    kiln_context *context = NULL;
+    kiln_candidate *tuned = NULL;
+    size_t count = 0;
+    kiln_status status = KILN_OK;
+    if (c->device)
+        status = kiln_create_context(&(kiln_context_params){.device = c->device, .log = cli_log},
+                                     &context);
+    if (status == KILN_OK && context)
+        status = kiln_context_tuned(context, &c->spec, &tuned, &count);
+    if (status == KILN_OK)
+        status = kiln_choose_among(&c->spec, &c->facts, tuned, count, &c->chosen);
+    kiln_tuned_free(tuned, count);
+    kiln_release_context(context);
+    return status;
+}
+
 static kiln_status choose(choice *c)
 {
     kiln_env env;
@@ -40,7 +61,7 @@ static kiln_status choose(choice *c)
         status = kiln_signature_make(&c->spec, &env, &c->signature);
     kiln_env_free(&env);
     if (status == KILN_OK)
-        status = kiln_choose(&c->spec, &c->facts, &c->chosen);
+        status = choose_values(c);
     if (status != KILN_OK)
         return status;
     c->has_chosen = true;
@@ -128,6 +149,9 @@ static kiln_status print_text(choice *c)
     printf("  %-12s %s\n  %-12s %s\n", "device", c->label, "facts", facts);
     printf("  %-12s %s: %s\n", "variant", c->chosen.variant->name, c->chosen.variant->about);
     printf("  %-12s %s\n", "tuning", tuning.data ? tuning.data : "none");
+    printf("  %-12s %s%s%s\n", "values", cli_origin(c->chosen.origin),
+           c->chosen.from ? " for " : " from the device's facts",
+           c->chosen.from ? c->chosen.from : "");
     printf("  %-12s %s\n", "passed over", c->chosen.refusals ? c->chosen.refusals : "none");
     print_launches(c);
     if (c->closed) {
@@ -181,11 +205,11 @@ static kiln_status print_json(choice *c)
         json_array_append_new(args, arg);
         free(shape);
     }
-    json_t *object =
-        json_pack("{s:s, s:o, s:s, s:s, s:s, s:s?, s:o, s:o}", "spec", c->spec.text, "device",
-                  cli_json_text(c->label), "facts", facts, "variant", variant->name, "tuning",
-                  tuning.data ? tuning.data : "", "passed_over", c->chosen.refusals, "stages",
-                  stages, "arguments", args);
+    json_t *object = json_pack(
+        "{s:s, s:o, s:s, s:s, s:s, s:s, s:s?, s:s?, s:o, s:o}", "spec", c->spec.text, "device",
+        cli_json_text(c->label), "facts", facts, "variant", variant->name, "tuning",
+        tuning.data ? tuning.data : "", "tuning_origin", cli_origin(c->chosen.origin), "tuned_for",
+        c->chosen.from, "passed_over", c->chosen.refusals, "stages", stages, "arguments", args);
     cli_need(object);
     if (c->closed) {
         json_object_set_new(object, "flops", json_real(c->cost.flops));
@@ -226,7 +250,7 @@ int cli_show_chosen(const cli_options *options, const char *spec)
         status = cli_set_dims(options, &c.spec, KILN_LAUNCH_TIME, given, &num_given);
     if (status == CLI_DONE) {
         set_dims(&c, given, num_given);
-        status = cli_find_facts(options, false, &c.facts, &c.label);
+        status = cli_find_device_facts(options, false, &c.facts, &c.label, &c.device);
     }
     if (status == CLI_DONE) {
         kiln_status chosen = choose(&c);

@@ -43,7 +43,11 @@ enum {
     CLI_SCALE = 1 << 21,
     CLI_RATES = 1 << 22,
     CLI_MEASURE = 1 << 23,
-    CLI_FORCE = 1 << 24
+    CLI_FORCE = 1 << 24,
+    CLI_BUDGET = 1 << 25,
+    CLI_LIST = 1 << 26,
+    CLI_FORGET = 1 << 27,
+    CLI_WORKER = 1 << 28
 };
 
 #define CLI_MAX_DIMS   16
@@ -71,7 +75,8 @@ typedef struct cli_options {
     const char *dtype, *fusions, *rates;
     bool forward, measure, force;
     bool build;
-    char **words; /* the operands, the subcommand's name left out */
+    double budget; /* seconds; below 0: not given */
+    char **words;  /* the operands, the subcommand's name left out */
     size_t num_words;
 } cli_options;
 
@@ -97,7 +102,7 @@ typedef struct cli_command {
 } cli_command;
 
 extern const cli_command cli_devices, cli_list, cli_show, cli_emit, cli_build, cli_run, cli_bench,
-    cli_check, cli_plan, cli_cache;
+    cli_check, cli_plan, cli_cache, cli_tune;
 
 /* ---- output (output.c) --------------------------------------------------------------------- */
 
@@ -178,6 +183,10 @@ char *cli_device_driver(cl_device_id device);
  * the caller frees, says whose they are. CLI_DONE or the status to exit with. */
 int cli_find_facts(const cli_options *options, bool facts_first, kiln_facts *facts, char **label);
 
+/* The same, and *device is the one whose facts they are, or NULL. */
+int cli_find_device_facts(const cli_options *options, bool facts_first, kiln_facts *facts,
+                          char **label, cl_device_id *device);
+
 /* As kiln_emit reads them; the caller frees it. */
 char *cli_facts_text(const kiln_facts *facts);
 
@@ -186,6 +195,29 @@ void cli_log(void *user, kiln_log_level level, const char *message);
 
 /* A context on the device asked for; its warnings are printed. */
 int cli_open_context(const cli_options *options, kiln_context **context);
+
+/* "derived", "tuned" or "shipped". */
+const char *cli_origin(kiln_tuning_origin origin);
+
+/* ---- specs (specs.c) ----------------------------------------------------------------------- */
+
+/* Starts as {0}. */
+typedef struct cli_spec_list {
+    char **texts;
+    kiln_spec *specs;
+    size_t count;
+} cli_spec_list;
+
+void cli_spec_list_add(cli_spec_list *list, const char *text);
+
+/* Parses what was added; every dimension that is left open must have its --dim. CLI_DONE or the
+ * status to exit with. */
+int cli_parse_specs(const cli_options *options, cli_spec_list *list);
+
+/* The specs of a command's words, parsed: a word with a blank in it is a spec; of the others, one
+ * without `=' begins a spec. */
+int cli_collect_specs(const cli_options *options, cli_spec_list *list);
+void cli_spec_list_free(cli_spec_list *list);
 
 /* ---- formulas (formula.c) ------------------------------------------------------------------ */
 
@@ -230,16 +262,6 @@ int cli_check_dims(const cli_options *options, const kiln_spec *specs, size_t nu
  * not, a sentence. *status is KILN_OK unless it could not be found out. Sets launch->bytes. */
 bool cli_launch_fits(cli_launch *launch, const kiln_context *context, kiln_status *status,
                      kiln_text *why);
-
-/* Random numbers: of a mean and a deviation, or whole ones below a limit. */
-typedef struct cli_numbers {
-    double mean, deviation;
-    int64_t limit;
-} cli_numbers;
-
-/* Fills bytes of a buffer from offset on. */
-cl_int cli_fill_buffer(cl_command_queue queue, cl_mem buffer, size_t offset, size_t bytes,
-                       kiln_dtype dtype, const cli_numbers *numbers);
 
 /* Makes queue and buffers; fill: with numbers like N(0,1), else zeros. launch->kernel and the
  * dimensions are set. CLI_DONE or the status to exit with; to be freed in either case. */

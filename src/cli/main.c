@@ -6,8 +6,8 @@
 #include <string.h>
 
 static const cli_command *const commands[] = {
-    &cli_devices, &cli_list,  &cli_show,  &cli_emit, &cli_build,
-    &cli_run,     &cli_bench, &cli_check, &cli_plan, &cli_cache,
+    &cli_devices, &cli_list, &cli_show,  &cli_emit, &cli_build, &cli_run,
+    &cli_bench,   &cli_tune, &cli_check, &cli_plan, &cli_cache,
 };
 
 #define NUM_COMMANDS (sizeof commands / sizeof *commands)

@@ -25,6 +25,10 @@ static const option known[] = {
     {"--dim", 0, "NAME=N", CLI_DIM, "a dimension that the spec leaves open with `?'"},
     {"--repeat", 0, "N", CLI_REPEAT, "measure N launches"},
     {"--min-time", 0, "SECONDS", CLI_MIN_TIME, "measure for at least that long"},
+    {"--budget", 0, "SECONDS", CLI_BUDGET, "search that long for each spec, 60 if not given"},
+    {"--list", 0, NULL, CLI_LIST, "print what was tuned"},
+    {"--forget", 0, NULL, CLI_FORGET, "take the specs, or all, out of what was tuned"},
+    {"--worker", 0, NULL, CLI_WORKER, "measure what standard input says (for kiln tune itself)"},
     {"--output", 'o', "FILE", CLI_OUTPUT, "write there instead of to standard output"},
     {"--out", 0, "DIR", CLI_OUT, "write outputs there, as NAME.npy; made if it is not there"},
     {"--misalign", 0, "N", CLI_MISALIGN, "start every buffer N elements past an aligned address"},
@@ -121,6 +125,17 @@ static int set_min_time(cli_options *options, const char *text)
     options->min_time = strtod(text, &end);
     if (end == text || *end || !(options->min_time >= 0 && options->min_time <= 3600)) {
         cli_error("--min-time %s: must be seconds from 0 to 3600", text);
+        return CLI_REFUSED;
+    }
+    return CLI_DONE;
+}
+
+static int set_budget(cli_options *options, const char *text)
+{
+    char *end;
+    options->budget = strtod(text, &end);
+    if (end == text || *end || !(options->budget > 0 && options->budget <= 1e6)) {
+        cli_error("--budget %s: must be seconds, above 0 and no more than 1000000", text);
         return CLI_REFUSED;
     }
     return CLI_DONE;
@@ -228,6 +243,8 @@ static int set(cli_options *options, const option *of, char *value)
         return set_repeat(options, value);
     case CLI_MIN_TIME:
         return set_min_time(options, value);
+    case CLI_BUDGET:
+        return set_budget(options, value);
     case CLI_JSON:
         options->json = true;
         return CLI_DONE;
@@ -258,7 +275,7 @@ static const option *find(char *word, char **value)
 
 int cli_parse_options(int argc, char **argv, cli_options *options)
 {
-    *options = (cli_options){.min_time = -1, .words = argv};
+    *options = (cli_options){.min_time = -1, .budget = -1, .words = argv};
     bool only_words = false;
     for (int i = 1; i < argc; i++) {
         char *word = argv[i], *value;
@@ -302,7 +319,7 @@ const char *cli_option_outside(unsigned given, unsigned allowed)
 void cli_print_options(unsigned bits)
 {
     for (size_t i = 0; i < NUM_KNOWN; i++) {
-        if (!(known[i].bit & bits))
+        if (!(known[i].bit & bits & ~CLI_WORKER))
             continue;
         char left[40];
         snprintf(left, sizeof left, "%c%c%s%s%s%s", known[i].letter ? '-' : ' ',

@@ -1,5 +1,6 @@
 /* kiln plan --measure: runs the plans, in turns if the device has memory for all of them. */
 #include "plan.h"
+#include "tune_data.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,10 +44,10 @@ static bool ends_with(const char *text, const char *end)
 
 /* Of a size at which activations keep theirs. Moments are 0; positions are below seq, ids and
  * targets below vocab. */
-static cli_numbers choose_numbers(const measurement *m, const kiln_plan_tensor_info *tensor)
+static kiln_random choose_numbers(const measurement *m, const kiln_plan_tensor_info *tensor)
 {
     const kiln_model_params *p = &m->result->params;
-    cli_numbers numbers = {.limit = strcmp(tensor->name, "positions") == 0 ? p->seq : p->vocab};
+    kiln_random numbers = {.limit = strcmp(tensor->name, "positions") == 0 ? p->seq : p->vocab};
     if (tensor->role == KILN_ROLE_STATE && !ends_with(tensor->name, ".master"))
         return numbers;
     numbers.mean = strstr(tensor->name, "gamma") ? 1 : 0;
@@ -59,11 +60,11 @@ static cli_numbers choose_numbers(const measurement *m, const kiln_plan_tensor_i
 static int fill_tensor(const measurement *m, const runner *r, const kiln_plan_tensor_info *tensor)
 {
     kiln_tensor_place place;
-    cli_numbers numbers = choose_numbers(m, tensor);
+    kiln_random numbers = choose_numbers(m, tensor);
     kiln_status status = kiln_prepared_tensor(r->prepared, tensor->name, &place);
     if (status != KILN_OK)
         return cli_fail(status);
-    cl_int code = cli_fill_buffer(m->queue, place.buffer, place.offset,
+    cl_int code = kiln_data_write(m->queue, place.buffer, place.offset,
                                   place.rows * place.row_bytes, tensor->dtype, &numbers);
     return code == CL_SUCCESS ? CLI_DONE : fail_cl("clEnqueueWriteBuffer", code);
 }

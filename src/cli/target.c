@@ -96,10 +96,12 @@ static int facts_of_device(cl_device_id device, kiln_facts *facts, char **label)
     return CLI_DONE;
 }
 
-int cli_find_facts(const cli_options *options, bool facts_first, kiln_facts *facts, char **label)
+int cli_find_device_facts(const cli_options *options, bool facts_first, kiln_facts *facts,
+                          char **label, cl_device_id *found)
 {
     const char *name = options->device;
     *label = NULL;
+    *found = NULL;
     if (options->facts && name) {
         cli_error("--facts and --device exclude each other");
         return CLI_REFUSED;
@@ -111,12 +113,27 @@ int cli_find_facts(const cli_options *options, bool facts_first, kiln_facts *fac
     cl_device_id device;
     const char *wanted = name ? name : getenv("KILN_DEVICE");
     kiln_status status = kiln_device_find(wanted, &device);
-    if (status == KILN_OK)
+    if (status == KILN_OK) {
+        *found = device;
         return facts_of_device(device, facts, label);
+    }
     /* With a device asked for by name there is no second choice. */
     if (status != KILN_NO_DEVICE || (wanted && *wanted && !looks_like_facts(wanted)))
         return cli_fail(status);
     const char *fallback = wanted && *wanted ? wanted : "gpu";
     cli_note("no such OpenCL device here; taking the facts `%s' (--facts sets others)", fallback);
     return facts_of_text(fallback, facts, label);
+}
+
+int cli_find_facts(const cli_options *options, bool facts_first, kiln_facts *facts, char **label)
+{
+    cl_device_id device;
+    return cli_find_device_facts(options, facts_first, facts, label, &device);
+}
+
+const char *cli_origin(kiln_tuning_origin origin)
+{
+    return origin == KILN_TUNING_TUNED     ? "tuned"
+           : origin == KILN_TUNING_SHIPPED ? "shipped"
+                                           : "derived";
 }

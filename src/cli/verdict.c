@@ -234,7 +234,7 @@ static kiln_status find_large(special *s)
 /* The tuning values of two choices where they differ: "KC=256, with more KC=512". */
 static void add_difference(kiln_text *text, const kiln_chosen *is, const kiln_chosen *would)
 {
-    const kiln_tune *tune = is->variant->tune;
+    const kiln_tune_name *tune = is->variant->tune;
     if (is->variant != would->variant)
         kiln_text_addf(text, "variant %s, with more %s", is->variant->name, would->variant->name);
     for (int other = 0; other < 2 && is->variant == would->variant; other++) {
