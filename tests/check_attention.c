@@ -124,8 +124,8 @@ END_TEST
 START_TEST(test_miscompiled)
 {
     static const char *const words[] = {
-        "batch=1 seq_q=? seq_k=1 heads=4 kv_heads=2 head_dim=8 window=1000000 workgroup_size=960 "
-        "variant=simt",
+        ("batch=1 seq_q=? seq_k=1 heads=4 kv_heads=2 head_dim=8 window=1000000 workgroup_size=960 "
+         "variant=simt"),
         "batch=1 seq_q=64 seq_k=64 heads=1 kv_heads=1 head_dim=64 variant=simt",
         "batch=1 seq_q=? seq_k=? heads=1 kv_heads=1 head_dim=8 variant=any"};
     static const int seq_q[] = {129, 64, 1}, seq_k[] = {1, 64, 1};

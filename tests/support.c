@@ -10,6 +10,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* $OCL_ICD_FILENAMES before OpenCL: Khronos' loader cuts it in place to its first driver, and a
+ * process that test_spawn starts would see that one alone. */
+static char icd_filenames[1024];
+
 kiln_context *test_context;
 cl_command_queue test_queue, test_queue_out_of_order;
 
@@ -42,6 +46,8 @@ void test_open(void)
 {
     /* Sources differ from case to case: keeping their binaries would cost more than it saves. */
     kiln_context_params params = {.device_name = test_device(), .cache = KILN_CACHE_OFF};
+    if (getenv("OCL_ICD_FILENAMES"))
+        snprintf(icd_filenames, sizeof icd_filenames, "%s", getenv("OCL_ICD_FILENAMES"));
     kiln_status status = kiln_create_context(&params, &test_context);
     if (status != KILN_OK)
         skip_or_die(status);
@@ -527,6 +533,8 @@ int test_spawn(const char *const *settings, const char *argument)
         words[count++] = (char *)*settings;
     words[count++] = self;
     words[count] = (char *)argument;
+    if (*icd_filenames)
+        setenv("OCL_ICD_FILENAMES", icd_filenames, 1);
     pid_t child;
     int status;
     ck_assert_int_eq(posix_spawnp(&child, "env", NULL, NULL, words, environ), 0);

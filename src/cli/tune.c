@@ -322,6 +322,7 @@ static int run(const cli_options *options)
         cli_error("tune needs a spec, like `matmul m=512 n=512 k=512', or --model");
         return CLI_REFUSED;
     }
+    cli_worker_prepare();
     return run_search(options);
 }
 

@@ -39,6 +39,10 @@ extern char **environ;
 
 volatile sig_atomic_t cli_tune_signal;
 
+/* $OCL_ICD_FILENAMES as it was before OpenCL: Khronos' loader cuts it in place to the first of its
+ * drivers, and a worker would see that one alone. */
+static char *icd_filenames;
+
 struct cli_worker {
     const cli_options *options;
     const kiln_context *context;
@@ -53,6 +57,13 @@ struct cli_worker {
 };
 
 /* ---- the command's side: the process ------------------------------------------------------- */
+
+void cli_worker_prepare(void)
+{
+    const char *names = getenv("OCL_ICD_FILENAMES");
+    if (names && !icd_filenames)
+        icd_filenames = cli_need(strdup(names));
+}
 
 cli_worker *cli_worker_open(const cli_options *options, const kiln_context *context,
                             const kiln_spec *spec, double budget_s)
@@ -127,6 +138,8 @@ static int spawn(cli_worker *w, char **arguments, int child_in, int child_out)
     sigset_t none;
     sigemptyset(&none);
     find_self(self, sizeof self);
+    if (icd_filenames)
+        setenv("OCL_ICD_FILENAMES", icd_filenames, 1);
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attributes);
     posix_spawn_file_actions_adddup2(&actions, child_in, STDIN_FILENO);

@@ -10,6 +10,9 @@ extern volatile sig_atomic_t cli_tune_signal;
 
 typedef struct cli_worker cli_worker;
 
+/* Before the first call of OpenCL. */
+void cli_worker_prepare(void);
+
 /* For candidates of spec; the process is started when it is first needed. */
 cli_worker *cli_worker_open(const cli_options *options, const kiln_context *context,
                             const kiln_spec *spec, double budget_s);
