@@ -4,12 +4,12 @@
 
 /* Neighbours differ in variant and storage, and so do the two kernels; sequences are known when the
  * source is made, which compiles faster, or not. The backward pass, which takes seconds to compile,
- * has every head_dim up to 64, and one of four beyond. */
+ * has every head_dim up to 80, and one of four beyond. */
 START_TEST(test_head_dims)
 {
     if (test_quick() && _i % 13 != 7)
         return;
-    int kernels = _i < 8 || _i % 4 == 3 ? 2 : 1;
+    int kernels = _i < 10 || _i % 4 == 3 ? 2 : 1;
     for (int kernel = 0; kernel < kernels; kernel++) {
         int what = kernel + 2 * ((_i + kernel) % 2) + 4 * ((_i / 2 + kernel) % 3);
         const char *words = test_format("batch=1 seq_q=%s seq_k=35 heads=2 kv_heads=%d head_dim=%d",
