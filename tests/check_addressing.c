@@ -383,6 +383,9 @@ START_TEST(test_last_groups)
     static setup s;
     if (test_quick() && _i % 9 != 0)
         return;
+    /* Of the two variants one with sizes that are known, the other with sizes of the launch. */
+    if ((_i + _i / 2 + _i / 4) % 2 != 0)
+        return;
     char row[64];
     snprintf(row, sizeof row, "%.*s", (int)strcspn(spec, " "), spec);
     if (!kiln_row_find(row)) {
