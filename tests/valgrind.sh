@@ -14,7 +14,7 @@ if [ "${1:-}" = --one ]; then
         tests/check_dropout | tests/check_move | tests/check_norm | tests/check_optimiser | \
         tests/check_fixtures | tests/check_addressing | tests/check_attention | \
         tests/check_head_dims | tests/check_fusions | tests/check_plan_model | \
-        tests/check_plan_fuse | tests/check_tune)
+        tests/check_plan_fuse | tests/check_tune | tests/check_tuning)
         echo "SKIP: $command under valgrind: it compiles too much"
         exit 0
         ;;
