@@ -57,7 +57,7 @@ ${offsets}
     for (int g = 0; g < ${heads/kv_heads}; g++) {
         const ulong head = kv_head * ${heads/kv_heads} + g;
 @if alibi
-        const float slope = slopes[head];
+        const float slope = alibi_slope((uint)head);
 @end
         for (long row0 = first; row0 < end; row0 += ${ROWS}) {
             const int count = (int)min((long)${ROWS}, end - row0);

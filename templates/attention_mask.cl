@@ -1,17 +1,7 @@
 @# What every form of attention knows of scores: what a query sees, and what is done to a product.
 @# Positions are those of keys: query `row` stands at i = row + shift, shift = seq_k - seq_q. Wants
 @# BACKWARD: what gradients need besides.
-@if alibi
-/* 2^(-8 (head+1) / heads); where heads is no power of two, the slopes of the power below it, then
- * every second one of the power above. Press, Smith and Lewis, arXiv:2108.12409. */
-static float alibi_slope(uint head)
-{
-    const uint below = 0x80000000u >> clz((uint)${heads});
-    const float step = head < below ? head + 1 : (head - below) + 0.5f;
-    return exp2(-8.0f * step / (float)below);
-}
-
-@end
+@include alibi_slope.cl
 /* The query at i sees the keys from first_key(i) on, before stop_key(i). */
 static long first_key(long i)
 {

@@ -187,14 +187,4 @@ static ${INLINE} vec${W} slope_of_tanh(vec${W} x)
 }
 @end
 @end
-@if alibi
-
-/* Press, Smith and Lewis, "Train short, test long", arXiv:2108.12409; head counts that are no power
- * of two take every second slope of the power above for the rest. */
-@let BELOW heads>=256?256:heads>=128?128:heads>=64?64:heads>=32?32:heads>=16?16:heads>=8?8:heads>=4?4:heads>=2?2:1
-__constant float slopes[${heads}] = {
-@for h heads
-    ${f32(pow(2, -8.0*(h < BELOW ? h+1 : h-BELOW+0.5)/BELOW))},
-@end
-};
-@end
+@include alibi_slope.cl

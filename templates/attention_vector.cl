@@ -27,7 +27,7 @@ ${offsets}
     __local float ss[${ROWS*LANES}] __attribute__((aligned(64)));
 @include attention_queries.cl
 @if alibi
-    const float slope = slopes[head];
+    const float slope = alibi_slope((uint)head);
 @end
     long first = 0, end = ${seq_k};
 @if causal

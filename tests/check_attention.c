@@ -119,6 +119,17 @@ START_TEST(test_options)
 }
 END_TEST
 
+/* More heads than any model has: the power of two below their count is found, not looked up. */
+START_TEST(test_many_heads)
+{
+    static const char *const words = "batch=1 seq_q=? seq_k=? heads=520 kv_heads=1 head_dim=8";
+    if (test_quick() && _i != 0)
+        return;
+    const attention_spec spec = attention_spec_of(_i, words, "alibi=1");
+    attention_run(&spec, 1, 3, 5, PLAIN);
+}
+END_TEST
+
 /* PoCL 3.1 gave wrong gradients of these: loops over barriers that never run, private arrays handed
  * to a function with barriers, and functions of vectors that it does not inline. */
 START_TEST(test_miscompiled)
@@ -228,6 +239,7 @@ int main(void)
     tcase_add_loop_test(tests, test_groups, 0, 2);
     tcase_add_loop_test(tests, test_options, 0, 2 * (int)COUNT(options));
     tcase_add_loop_test(tests, test_large_scores, 0, 4);
+    tcase_add_loop_test(tests, test_many_heads, 0, 4);
     tcase_add_loop_test(tests, test_miscompiled, 0, 3);
     tcase_add_loop_test(tests, test_special, 0, 4);
     suite_add_tcase(suite, tests);

@@ -6,13 +6,13 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L
 #endif
-#include <check.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "generate.h"
+#include "support.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -235,17 +235,10 @@ static bool check_generated(const char *spec, const char *device, bool twice)
 
 /* ---- every row --------------------------------------------------------------------------- */
 
-/* $KILN_TEST_QUICK: whether the i-th of many may be left out. */
-static bool test_rarely(int i)
-{
-    const char *quick = getenv("KILN_TEST_QUICK");
-    return quick && *quick && strcmp(quick, "0") != 0 && i % 5 != 2;
-}
-
 /* Sizes left to kiln: there is always one that fits. */
 START_TEST(test_never_refused)
 {
-    if (test_rarely(_i))
+    if (test_quick() && _i % 5 != 2)
         return;
     const kiln_row *row = kiln_row_at((size_t)_i);
     for (size_t a = 0; a < COUNT(asks); a++)
@@ -269,7 +262,7 @@ END_TEST
 /* Sizes asked for: generated with them, or refused with a sentence that has the numbers. */
 START_TEST(test_sizes_asked_for)
 {
-    if (test_rarely(_i))
+    if (test_quick() && _i % 5 != 2)
         return;
     static const char *const tiles[] = {
         "", "tile_size=8", "tile_size=16", "tile_size=32", "tile_size=64", "tile_size=128"};
@@ -332,7 +325,7 @@ static size_t local_bytes(const char *source)
 /* Every head_dim has a place in 32 KiB of local memory, the least that OpenCL devices have. */
 START_TEST(test_attention_fits)
 {
-    if (test_rarely(_i))
+    if (test_quick() && _i % 5 != 2)
         return;
     static const char *const kernels[] = {"flash_attention", "flash_attention_backward"};
     static const char *const sizes[] = {"batch=? seq_q=? seq_k=?", "batch=2 seq_q=4096 seq_k=4096",
@@ -563,7 +556,7 @@ static void compile(const char *dir, const char *spec, const char *device)
 
 START_TEST(test_clang)
 {
-    if (test_rarely(_i))
+    if (test_quick() && _i % 5 != 2)
         return;
     if (system("command -v clang >/dev/null 2>&1") != 0) {
         fprintf(stderr, "test_clang is skipped: there is no clang\n");

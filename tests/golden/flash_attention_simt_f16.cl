@@ -42,7 +42,7 @@ static void store1_f16(vec1 v, __global half *p, ulong i)
  *   BQ     | acc  | head_dim
  *          +------+                In the end o = acc / sum, lse = top + log(sum).
  */
-#line 5 "attention_mask.cl"
+#line 2 "alibi_slope.cl"
 /* 2^(-8 (head+1) / heads); where heads is no power of two, the slopes of the power below it, then
  * every second one of the power above. Press, Smith and Lewis, arXiv:2108.12409. */
 static float alibi_slope(uint head)
@@ -52,31 +52,31 @@ static float alibi_slope(uint head)
     return exp2(-8.0f * step / (float)below);
 }
 
-#line 15 "attention_mask.cl"
+#line 5 "attention_mask.cl"
 /* The query at i sees the keys from first_key(i) on, before stop_key(i). */
 static long first_key(long i)
 {
-#line 21 "attention_mask.cl"
+#line 11 "attention_mask.cl"
     return 0;
-#line 23 "attention_mask.cl"
+#line 13 "attention_mask.cl"
 }
 
 static long stop_key(long i, long seq_k)
 {
-#line 28 "attention_mask.cl"
+#line 18 "attention_mask.cl"
     return min(seq_k, i + 1);
-#line 34 "attention_mask.cl"
+#line 24 "attention_mask.cl"
 }
 
-#line 59 "attention_mask.cl"
+#line 49 "attention_mask.cl"
 /* Of the product of a query and a key that stand `distance` apart. */
 static float score_of(float product, long distance, float slope)
 {
-#line 65 "attention_mask.cl"
+#line 55 "attention_mask.cl"
     const float score = product * 0.125f;
-#line 68 "attention_mask.cl"
+#line 58 "attention_mask.cl"
     return fma(-slope, (float)abs(distance), score);
-#line 72 "attention_mask.cl"
+#line 62 "attention_mask.cl"
 }
 
 #line 10 "attention_tiles_simt.cl"

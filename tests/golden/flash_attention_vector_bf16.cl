@@ -378,22 +378,15 @@ static __attribute__((always_inline)) vec16 tanh_of(vec16 x)
     const vec16 e = exp_below(-2.0f * fabs(x));
     return fabs(x) < 0.625f ? fma(p * z, x, x) : copysign((1.0f - e) / (1.0f + e), x);
 }
-
-#line 192 "attention_tiles_vector.cl"
-/* Press, Smith and Lewis, "Train short, test long", arXiv:2108.12409; head counts that are no power
- * of two take every second slope of the power above for the rest. */
-#line 195 "attention_tiles_vector.cl"
-__constant float slopes[4] = {
-#line 197 "attention_tiles_vector.cl"
-    0.25f,
-#line 197 "attention_tiles_vector.cl"
-    0.0625f,
-#line 197 "attention_tiles_vector.cl"
-    0.015625f,
-#line 197 "attention_tiles_vector.cl"
-    0.00390625f,
-#line 199 "attention_tiles_vector.cl"
-};
+#line 2 "alibi_slope.cl"
+/* 2^(-8 (head+1) / heads); where heads is no power of two, the slopes of the power below it, then
+ * every second one of the power above. Press, Smith and Lewis, arXiv:2108.12409. */
+static float alibi_slope(uint head)
+{
+    const uint below = 0x80000000u >> clz((uint)4);
+    const float step = head < below ? head + 1 : (head - below) + 0.5f;
+    return exp2(-8.0f * step / (float)below);
+}
 
 #line 21 "attention_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -434,7 +427,7 @@ void flash_attention(__global const ushort *restrict q, const ulong q_offset,
     const ulong k0 = (matrix * seq_k * 2 + head / 2) * 24;
     const ulong l0 = (matrix * 4 + head) * seq_q + row0;
 #line 30 "attention_vector.cl"
-    const float slope = slopes[head];
+    const float slope = alibi_slope((uint)head);
 #line 32 "attention_vector.cl"
     long first = 0, end = seq_k;
 #line 34 "attention_vector.cl"
