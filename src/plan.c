@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 void *kiln_grow(void *array, size_t count, size_t *capacity, size_t size)
 {
@@ -79,18 +80,10 @@ kiln_status kiln_plan_mark(kiln_plan *plan, int64_t layer, kiln_phase phase)
 
 /* ---- tensors ----------------------------------------------------------------------------- */
 
-static size_t hash(const char *name)
-{
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
-    for (; *name; name++)
-        h = (h ^ (unsigned char)*name) * 1099511628211u;
-    return (size_t)h;
-}
-
 /* Where name stands in the table, or would. */
 static size_t name_place(const kiln_plan *plan, const char *name)
 {
-    size_t place = hash(name) & (plan->max_names - 1);
+    size_t place = (size_t)XXH3_64bits(name, strlen(name)) & (plan->max_names - 1);
     while (plan->names[place] && strcmp(plan->tensors[plan->names[place] - 1].name, name) != 0)
         place = (place + 1) & (plan->max_names - 1);
     return place;
