@@ -3,7 +3,6 @@
 #include "tune.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Kernels that nobody holds are kept for the next who asks, up to this many. */
 #define MAX_IDLE 64
@@ -107,13 +106,6 @@ void kiln_kernels_outdate(kiln_context *context, const kiln_row *row)
 
 /* ---- making ------------------------------------------------------------------------------ */
 
-static double seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static kiln_status check_sizes(const kiln_spec *spec, const kiln_generated *generated)
 {
     for (size_t i = 0; i < spec->num_dims; i++)
@@ -159,7 +151,7 @@ static kiln_status generate(kiln_kernel *kernel, const kiln_candidate *candidate
 static kiln_status make(kiln_kernel *kernel, const kiln_candidate *candidate)
 {
     kiln_context *context = kernel->context;
-    double start = seconds();
+    double start = kiln_seconds();
     kiln_status status = generate(kernel, candidate);
     if (status != KILN_OK)
         return status;
@@ -185,7 +177,7 @@ static kiln_status make(kiln_kernel *kernel, const kiln_candidate *candidate)
         if (!kernel->programs[i].from_disk)
             kernel->cache = KILN_COMPILED;
     }
-    kernel->create_s = seconds() - start;
+    kernel->create_s = kiln_seconds() - start;
     kiln_log(context, KILN_LOG_INFO, "%s: %s %s%s%s, %s in %.1f ms", kernel->spec.text,
              chosen->variant->name, kernel->tuning, chosen->from ? " as tuned for " : "",
              chosen->from ? chosen->from : "",

@@ -54,10 +54,8 @@ static kiln_status match(launch *l, const kiln_arg *args, size_t num_args)
             return kiln_fail(KILN_INVALID_LAUNCH, "%s: argument %zu has no name", row, i);
         if (args[i].kind == KILN_ARG_DIM)
             continue;
-        size_t p = 0;
-        while (p < signature->count && strcmp(signature->parameters[p].name, args[i].name) != 0)
-            p++;
-        if (p == signature->count)
+        int p = kiln_signature_find(signature, args[i].name);
+        if (p < 0)
             return unknown_argument(l->kernel, args[i].name);
         if (signature->parameters[p].kind != args[i].kind)
             return kiln_fail(KILN_INVALID_LAUNCH, "%s: %s is %s, not %s", row, args[i].name,

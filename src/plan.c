@@ -5,17 +5,6 @@
 #include <string.h>
 #include <xxhash.h>
 
-void *kiln_grow(void *array, size_t count, size_t *capacity, size_t size)
-{
-    if (count < *capacity)
-        return array;
-    size_t more = *capacity ? 2 * *capacity : 8;
-    void *grown = realloc(array, more * size);
-    if (grown)
-        *capacity = more;
-    return grown;
-}
-
 /* ---- life -------------------------------------------------------------------------------- */
 
 kiln_status kiln_create_plan(kiln_plan **plan)

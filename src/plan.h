@@ -81,10 +81,6 @@ struct kiln_plan {
 
 /* ---- plan.c -------------------------------------------------------------------------------- */
 
-/* An array that grows by doubling, with room for one more element; NULL when memory ran out, with
- * the array as it was. */
-void *kiln_grow(void *array, size_t count, size_t *capacity, size_t size);
-
 /* -1 if there is none of that name. */
 int kiln_plan_tensor_index(const kiln_plan *plan, const char *name);
 
@@ -105,9 +101,6 @@ void kiln_plan_remove(kiln_plan *plan, kiln_plan_launch *launch);
 kiln_status kiln_plan_add_note(kiln_plan *plan, const char *format, ...) KILN_PRINTF(2, 3);
 
 /* ---- plan_check.c -------------------------------------------------------------------------- */
-
-/* The parameter of a signature by name, -1 if there is none. */
-int kiln_signature_find(const kiln_signature *signature, const char *name);
 
 /* Whether a binding is read, written. A zero step's is written. */
 bool kiln_binding_reads(const kiln_plan_launch *launch, size_t index);

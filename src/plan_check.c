@@ -16,14 +16,6 @@ void kiln_launch_name(kiln_text *text, const kiln_plan_launch *launch)
     kiln_text_addf(text, "launch %zu (%s)", launch->position, kiln_launch_row(launch));
 }
 
-int kiln_signature_find(const kiln_signature *signature, const char *name)
-{
-    for (size_t i = 0; i < signature->count; i++)
-        if (strcmp(signature->parameters[i].name, name) == 0)
-            return (int)i;
-    return -1;
-}
-
 static const char *binding_name(const kiln_plan_launch *launch, size_t index)
 {
     return launch->kind ? launch->kind->signature.parameters[index].name : "it";

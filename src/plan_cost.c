@@ -23,11 +23,10 @@ static bool is_product(const kiln_row *row)
 static void find_statistics(kiln_plan_kind *kind)
 {
     const kiln_signature *signature = &kind->signature;
-    for (size_t i = 0; i < signature->num_prologue; i++)
+    int a = kiln_signature_find(signature, "a");
+    for (size_t i = 0; i < signature->num_prologue && a >= 0; i++)
         if (kiln_listed("layernorm|rmsnorm", signature->prologue[i].op->name))
-            for (size_t p = 0; p < signature->count; p++)
-                if (strcmp(signature->parameters[p].name, "a") == 0)
-                    kind->statistics_bytes = (double)kind->extents[p].bytes;
+            kind->statistics_bytes = (double)kind->extents[a].bytes;
 }
 
 kiln_status kiln_kind_cost(kiln_plan_kind *kind)

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ROUNDS      5
 #define MAX_BUFFERS 3
@@ -18,13 +17,6 @@ typedef struct {
     kiln_arg args[MAX_BUFFERS];
     size_t num_args;
 } bench;
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 static void close_bench(bench *b)
 {
@@ -63,7 +55,7 @@ static kiln_status open_bench(bench *b, const char *spec)
 static kiln_status time_once(const bench *b, size_t count, double *seconds)
 {
     cl_event done = NULL;
-    double start = now();
+    double start = kiln_seconds();
     kiln_status status = KILN_OK;
     for (size_t i = 0; i < count && status == KILN_OK; i++)
         status = kiln_launch(b->kernel, b->queue, b->args, b->num_args, 0, NULL,
@@ -71,7 +63,7 @@ static kiln_status time_once(const bench *b, size_t count, double *seconds)
     if (!done)
         return status;
     cl_int code = clWaitForEvents(1, &done);
-    *seconds = now() - start;
+    *seconds = kiln_seconds() - start;
     clReleaseEvent(done);
     return code == CL_SUCCESS ? status : kiln_fail_cl("clWaitForEvents", code);
 }

@@ -221,14 +221,10 @@ static bool add_event(pending *job, cl_event event)
 {
     if (job->num_events == job->max_events)
         prune(job);
-    if (job->num_events == job->max_events) {
-        size_t more = job->max_events ? 2 * job->max_events : 8;
-        cl_event *events = realloc(job->events, more * sizeof(cl_event));
-        if (!events)
-            return false;
-        job->events = events;
-        job->max_events = more;
-    }
+    cl_event *events = kiln_grow(job->events, job->num_events, &job->max_events, sizeof *events);
+    if (!events)
+        return false;
+    job->events = events;
     clRetainEvent(event);
     job->events[job->num_events++] = event;
     return true;

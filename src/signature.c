@@ -172,6 +172,14 @@ kiln_status kiln_signature_make(const kiln_spec *spec, kiln_env *env, kiln_signa
     return status;
 }
 
+int kiln_signature_find(const kiln_signature *signature, const char *name)
+{
+    for (size_t i = 0; i < signature->count; i++)
+        if (strcmp(signature->parameters[i].name, name) == 0)
+            return (int)i;
+    return -1;
+}
+
 /* ---- sizes ------------------------------------------------------------------------------- */
 
 char *kiln_shape_next(const char **shape)

@@ -33,6 +33,9 @@ typedef struct kiln_signature {
 /* env: with the spec bound. */
 kiln_status kiln_signature_make(const kiln_spec *spec, kiln_env *env, kiln_signature *signature);
 
+/* The parameter of a signature by name, -1 if there is none. */
+int kiln_signature_find(const kiln_signature *signature, const char *name);
+
 typedef struct kiln_extents {
     size_t rank;
     int64_t extents[KILN_MAX_RANK];

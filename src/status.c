@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #ifndef KILN_VERSION
 #ifdef PACKAGE_VERSION
@@ -329,6 +330,24 @@ void kiln_suggest(kiln_text *text, const char *wrong, const char *(*name)(void *
         const char *before = i == 0 ? ", did you mean " : i + 1 < count ? ", " : " or ";
         kiln_text_addf(text, "%s`%s'%s", before, nearest[i].name, i + 1 == count ? "?" : "");
     }
+}
+
+void *kiln_grow(void *array, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return array;
+    size_t more = *capacity ? 2 * *capacity : 8;
+    void *grown = realloc(array, more * size);
+    if (grown)
+        *capacity = more;
+    return grown;
+}
+
+double kiln_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 bool kiln_listed(const char *list, const char *name)

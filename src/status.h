@@ -46,6 +46,13 @@ char *kiln_strndup(const char *string, size_t length);
  * failed. */
 kiln_status kiln_fail_text(kiln_status status, kiln_text *sentence);
 
+/* An array that grows by doubling, with room for one more element; NULL when memory ran out, with
+ * the array as it was. */
+void *kiln_grow(void *array, size_t count, size_t *capacity, size_t size);
+
+/* Of a clock that only goes forward. */
+double kiln_seconds(void);
+
 /* Whether list, names separated by |, has name; "" is in none. */
 bool kiln_listed(const char *list, const char *name);
 

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* At the end the best few are measured in turn, so many times. */
 #define FINALISTS 3
@@ -13,13 +12,6 @@
 
 /* The choice without tuning stays unless it is beaten by more than noise. */
 #define WORTHWHILE 0.99
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* ---- what a context knows ---------------------------------------------------------------- */
 
@@ -94,7 +86,7 @@ typedef struct {
 
 static bool is_over(const tuning *t)
 {
-    return t->stopped || now() - t->start >= t->params->budget_s;
+    return t->stopped || kiln_seconds() - t->start >= t->params->budget_s;
 }
 
 static kiln_status know(void *user, kiln_lines *lines)
@@ -172,7 +164,7 @@ static void report(tuning *t)
     kiln_values_print(shown->candidate.variant, shown->candidate.values, &values);
     kiln_tune_progress progress = {
         .spec = t->spec->text,
-        .elapsed_s = now() - t->start,
+        .elapsed_s = kiln_seconds() - t->start,
         .budget_s = t->params->budget_s,
         .tried = t->result->tried,
         .failed = t->result->failed,
@@ -260,9 +252,9 @@ static size_t find_finalists(const tuning *t, size_t *finalists)
  * whatever the budget. */
 static kiln_status measure_finalists(tuning *t, const size_t *finalists, size_t count)
 {
-    double times[1 + FINALISTS][ROUNDS], end = now() + fmax(1, 0.1 * t->params->budget_s);
+    double times[1 + FINALISTS][ROUNDS], end = kiln_seconds() + fmax(1, 0.1 * t->params->budget_s);
     size_t rounds = 0;
-    while (rounds < ROUNDS && !(rounds > 0 && (t->stopped || now() > end))) {
+    while (rounds < ROUNDS && !(rounds > 0 && (t->stopped || kiln_seconds() > end))) {
         for (size_t f = 0; f < count; f++) {
             kiln_text why = {0};
             kiln_status status = t->measure(t->user, &t->search.trials[finalists[f]].candidate,
@@ -392,7 +384,7 @@ kiln_status kiln_tune_by(kiln_context *context, const kiln_spec *spec,
                 .result = result,
                 .measure = measure,
                 .user = user,
-                .start = now()};
+                .start = kiln_seconds()};
     memset(result, 0, sizeof *result);
     kiln_status status = check_params(spec, params);
     if (status == KILN_OK)

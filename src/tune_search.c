@@ -29,14 +29,10 @@ static kiln_status add_trial(kiln_search *s, const kiln_variant *variant, const 
     *index = find_trial(s, variant, values);
     if (*index != SIZE_MAX)
         return KILN_OK;
-    if (s->count == s->capacity) {
-        size_t capacity = s->capacity ? 2 * s->capacity : 32;
-        kiln_trial *grown = realloc(s->trials, capacity * sizeof *grown);
-        if (!grown)
-            return kiln_fail_memory();
-        s->trials = grown;
-        s->capacity = capacity;
-    }
+    kiln_trial *trials = kiln_grow(s->trials, s->count, &s->capacity, sizeof *trials);
+    if (!trials)
+        return kiln_fail_memory();
+    s->trials = trials;
     *index = s->count++;
     kiln_trial *trial = &s->trials[*index];
     memset(trial, 0, sizeof *trial);
@@ -52,14 +48,10 @@ static kiln_status wait_for(kiln_search *s, const kiln_variant *variant, const i
     kiln_status status = add_trial(s, variant, values, &index);
     if (status != KILN_OK || s->trials[index].state != KILN_TRIAL_OPEN)
         return status;
-    if (s->num_waiting == s->waiting_capacity) {
-        size_t capacity = s->waiting_capacity ? 2 * s->waiting_capacity : 32;
-        size_t *grown = realloc(s->waiting, capacity * sizeof *grown);
-        if (!grown)
-            return kiln_fail_memory();
-        s->waiting = grown;
-        s->waiting_capacity = capacity;
-    }
+    size_t *waiting = kiln_grow(s->waiting, s->num_waiting, &s->waiting_capacity, sizeof *waiting);
+    if (!waiting)
+        return kiln_fail_memory();
+    s->waiting = waiting;
     s->waiting[s->num_waiting++] = index;
     return KILN_OK;
 }

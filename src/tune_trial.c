@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Bytes before and behind a tensor; a multiple of any device's alignment. */
 #define GUARD 4096
@@ -55,13 +54,6 @@ struct kiln_trials {
     bool has_trusted;
     bool inputs_good; /* nothing that is wrong has run since they were written */
 };
-
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
 
 /* ---- kernels ----------------------------------------------------------------------------- */
 
@@ -122,7 +114,7 @@ static kiln_status launch(kiln_trials *t, kiln_kernel *kernel, size_t repeats, d
 {
     cl_event event = NULL;
     cl_int state = CL_COMPLETE;
-    double start = now();
+    double start = kiln_seconds();
     for (size_t i = 0; i < repeats; i++) {
         kiln_status status = kiln_launch(kernel, t->queue, t->args, t->num_args, 0, NULL,
                                          i + 1 == repeats ? &event : NULL);
@@ -130,7 +122,7 @@ static kiln_status launch(kiln_trials *t, kiln_kernel *kernel, size_t repeats, d
             return status;
     }
     cl_int code = clFinish(t->queue);
-    *seconds = (now() - start) / (double)repeats;
+    *seconds = (kiln_seconds() - start) / (double)repeats;
     if (code == CL_SUCCESS)
         clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
     clReleaseEvent(event);
@@ -309,7 +301,7 @@ static int compare_times(const void *left, const void *right)
 /* The kernel has run before. */
 static kiln_status measure(kiln_trials *t, kiln_kernel *kernel, double best, double *time)
 {
-    double samples[MAX_SAMPLES], start = now();
+    double samples[MAX_SAMPLES], start = kiln_seconds();
     size_t count = 0, batch = 1;
     kiln_status status = launch(t, kernel, 1, &samples[count++]);
     double least = samples[0];
@@ -319,9 +311,9 @@ static kiln_status measure(kiln_trials *t, kiln_kernel *kernel, double best, dou
         count = least > HOPELESS * best ? 1 : 0;
     }
     while (status == KILN_OK && count < MAX_SAMPLES) {
-        bool known = count >= MIN_SAMPLES || (count > 0 && now() - start > ENOUGH_S);
+        bool known = count >= MIN_SAMPLES || (count > 0 && kiln_seconds() - start > ENOUGH_S);
         if ((count > 0 && least > HOPELESS * best) || (known && least > UNPROMISING * best) ||
-            (known && now() - start > ENOUGH_S))
+            (known && kiln_seconds() - start > ENOUGH_S))
             break;
         status = launch(t, kernel, batch, &samples[count]);
         least = fmin(least, samples[count++]);

@@ -197,14 +197,10 @@ static char *next_line(const char **text)
 
 static kiln_status add_line(kiln_lines *lines, kiln_line *line)
 {
-    if (lines->count == lines->capacity) {
-        size_t capacity = lines->capacity ? 2 * lines->capacity : 16;
-        kiln_line *grown = realloc(lines->of, capacity * sizeof *grown);
-        if (!grown)
-            return kiln_fail_memory();
-        lines->of = grown;
-        lines->capacity = capacity;
-    }
+    kiln_line *of = kiln_grow(lines->of, lines->count, &lines->capacity, sizeof *of);
+    if (!of)
+        return kiln_fail_memory();
+    lines->of = of;
     lines->of[lines->count++] = *line;
     return KILN_OK;
 }

@@ -76,19 +76,19 @@ static int measure(const cli_options *options, kiln_context *context, cli_launch
                    cli_progress *p, result *r)
 {
     samples host = {0}, device = {0};
-    double seconds, device_s, start = cli_now();
+    double seconds, device_s, start = kiln_seconds();
     const char *spec = launch->kernel->spec.text;
     int status;
     /* The first launch may compile, and its binary is written before anything is timed. */
     cli_show_progress(p, "%.60s: first launch", spec);
     status = cli_launch_run(launch, &seconds, NULL);
     kiln_flush_cache(context);
-    start = cli_now();
+    start = kiln_seconds();
     do
         status = status == CLI_DONE ? cli_launch_run(launch, &seconds, NULL) : status;
-    while (status == CLI_DONE && cli_now() - start < WARM_UP_SECONDS);
-    start = cli_now();
-    while (status == CLI_DONE && !enough(options, host.count, cli_now() - start)) {
+    while (status == CLI_DONE && kiln_seconds() - start < WARM_UP_SECONDS);
+    start = kiln_seconds();
+    while (status == CLI_DONE && !enough(options, host.count, kiln_seconds() - start)) {
         cli_show_progress(p, "%.60s: launch %zu", spec, host.count + 1);
         status = cli_launch_run(launch, &seconds, &device_s);
         if (status != CLI_DONE)

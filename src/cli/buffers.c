@@ -4,14 +4,6 @@
 #include "tune_data.h"
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-double cli_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* ---- dimensions -------------------------------------------------------------------------- */
 
@@ -180,13 +172,13 @@ static double device_time(cl_event event)
 int cli_launch_run(cli_launch *launch, double *seconds, double *device_s)
 {
     cl_event event = NULL;
-    double start = cli_now();
+    double start = kiln_seconds();
     kiln_status status =
         kiln_launch(launch->kernel, launch->queue, launch->args, launch->num_args, 0, NULL, &event);
     if (status != KILN_OK)
         return cli_fail(status);
     cl_int code = clFinish(launch->queue);
-    *seconds = cli_now() - start;
+    *seconds = kiln_seconds() - start;
     cl_int state = CL_COMPLETE;
     if (code == CL_SUCCESS)
         clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);

@@ -272,7 +272,4 @@ void cli_launch_free(cli_launch *launch);
  * device's own, below 0 if it does not tell. */
 int cli_launch_run(cli_launch *launch, double *seconds, double *device_s);
 
-/* Seconds of a clock that only goes forward. */
-double cli_now(void);
-
 #endif

@@ -160,12 +160,12 @@ cli_short cli_plural(uint64_t count, const char *one, const char *many)
 
 cli_progress cli_start_progress(void)
 {
-    return (cli_progress){.possible = isatty(STDERR_FILENO), .start = cli_now()};
+    return (cli_progress){.possible = isatty(STDERR_FILENO), .start = kiln_seconds()};
 }
 
 void cli_show_progress(cli_progress *progress, const char *format, ...)
 {
-    double now = cli_now();
+    double now = kiln_seconds();
     va_list args;
     if (!progress->possible || now - progress->start < 2 || now - progress->last < 0.2)
         return;

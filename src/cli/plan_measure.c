@@ -107,11 +107,11 @@ static void choose_scalars(runner *r)
 
 static int run_once(const measurement *m, const runner *r, double *seconds)
 {
-    double start = cli_now();
+    double start = kiln_seconds();
     kiln_status status =
         kiln_run_plan(r->prepared, m->queue, r->scalars, r->num_scalars, 0, NULL, NULL);
     cl_int code = clFinish(m->queue);
-    *seconds = cli_now() - start;
+    *seconds = kiln_seconds() - start;
     if (status != KILN_OK)
         return cli_fail(status);
     return code == CL_SUCCESS ? CLI_DONE : fail_cl("clFinish", code);
@@ -213,11 +213,11 @@ static int measure_together(measurement *m, cli_set *sets, size_t count)
     for (size_t i = 0; i < count && status == CLI_DONE; i++)
         status = start_runner(m, &sets[i], &runners[i]);
     kiln_flush_cache(m->context);
-    double start = cli_now();
+    double start = kiln_seconds();
     for (size_t run = 0; status == CLI_DONE; run++) {
         cli_show_progress(&m->progress, "%s%s: run %zu", sets[0].name, count > 1 ? ", ..." : "",
                           run + 1);
-        if (enough(m->result->options, run, cli_now() - start, count))
+        if (enough(m->result->options, run, kiln_seconds() - start, count))
             break;
         for (size_t i = 0; i < count && status == CLI_DONE; i++)
             if (!sets[i].unmeasured)

@@ -67,10 +67,8 @@ static void close_view(view *v)
 
 static const kiln_parameter *find_parameter(const view *v, const char *name)
 {
-    for (size_t i = 0; i < v->signature.count; i++)
-        if (strcmp(v->signature.parameters[i].name, name) == 0)
-            return &v->signature.parameters[i];
-    return NULL;
+    int p = kiln_signature_find(&v->signature, name);
+    return p >= 0 ? &v->signature.parameters[p] : NULL;
 }
 
 /* ---- arguments --------------------------------------------------------------------------- */

@@ -73,7 +73,7 @@ cli_worker *cli_worker_open(const cli_options *options, const kiln_context *cont
     w->context = context;
     w->spec = spec;
     w->budget_s = budget_s;
-    w->start = cli_now();
+    w->start = kiln_seconds();
     return w;
 }
 
@@ -229,7 +229,7 @@ static outcome receive(cli_worker *w, double until)
     char *newline;
     w->length = 0;
     while (!(newline = memchr(w->answer, '\n', w->length))) {
-        double left = until - cli_now();
+        double left = until - kiln_seconds();
         struct pollfd wait = {.fd = w->from, .events = POLLIN};
         if (cli_tune_signal)
             return ENDED;
@@ -294,7 +294,7 @@ kiln_status cli_worker_measure(void *user, const kiln_candidate *candidate, bool
     kiln_status status = w->pid == 0 ? start(w) : KILN_OK;
     if (status != KILN_OK)
         return status;
-    double limit = limit_of(w), begin = cli_now();
+    double limit = limit_of(w), begin = kiln_seconds();
     double rest = w->start + w->budget_s + GRACE_S - begin;
     bool by_budget = w->first_s > 0 && rest < limit;
     kiln_line line = {.kind = KILN_LINE_TRIED,
@@ -323,7 +323,7 @@ kiln_status cli_worker_measure(void *user, const kiln_candidate *candidate, bool
         return without_answer(w, how, limit, by_budget, time, why);
     w->fresh = false;
     if (w->first_s == 0)
-        w->first_s = fmax(cli_now() - begin, 1e-3);
+        w->first_s = fmax(kiln_seconds() - begin, 1e-3);
     return read_answer(w, time, why);
 }
 
