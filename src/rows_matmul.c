@@ -69,13 +69,15 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
              {"MR", {6, 8, 4, 2, 1}},                                                              \
              {"KC", {256, 512, 1024, 128, 64, 32}},                                                \
              {"MC", {240, 120, 128, 64, 32, 16, 8}},                                               \
-             {"NC", {256, 128, 64, 32, 16, 8}},                                                    \
-             {"MS", {480, 240, 128, 64, 32, 16, 8}}},                                              \
+             {"NC", {256, 512, 1024, 2048, 128, 64, 32, 16, 8}},                                   \
+             {"MS", {480, 960, 720, 1200, 240, 128, 64, 32, 16, 8}}},                              \
     .presets = {"W=min(max(SIMD,4),tile_size) NV=tile_size>=64&&SIMD>8?2:pair MR=8 KC=256 "        \
                 "MC=tile_size NC=pair*tile_size MS=tile_size",                                     \
                 "W=min(max(SIMD,4),tile_size) NV=pair MR=8 KC=64 MC=tile_size "                    \
                 "NC=pair*tile_size MS=tile_size",                                                  \
-                "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=512 MC=240 NC=256 MS=480",                    \
+                "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=c_keeps&&!(known(k)&&k<=512)?0:512 "          \
+                "MC=240 NC=256 MS=480",                                                            \
+                "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=c_keeps?512:0 MS=1200",         \
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=256 MS=480",                    \
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=128 MS=240",                    \
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=120 NC=64 MS=240",                     \
@@ -89,14 +91,16 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
                 {"MR*NV <= (SIMD > 8 ? 24 : 12)",                                                  \
                  "a register tile of ${MR}x${NV} vectors does not fit the registers"},             \
                 {"4*((known(k) ? min(KC,roundup(k,16)) : KC)*(MC+NC)+"                             \
-                 "(!known(k) || k > KC ? MS*NC : 0)) <= LOCAL_MEM",                                \
+                 "(!c_keeps && (!known(k) || k > KC) ? MS*NC : 0)) <= LOCAL_MEM",                  \
                  "blocks of ${MC}x${NC} by ${KC} do not fit the device's ${LOCAL_MEM} bytes of "   \
                  "local memory"}},                                                                 \
     .widths = {"16", "W"}, .fixed_workgroup = true
 /* STRIPS: of equal height, as many as fill the device. */
 #define VECTOR_LETS                                                                                \
     {"KB", "known(k) ? min(KC,roundup(k,16)) : KC"}, {"SUMS", "!known(k) || k > KC"},              \
-        {"NR", "W*NV"}, {"TILES_N", "ceildiv(columns,NC)"},                                        \
+        {"IN_C", "c_keeps"}, {"ADDS", "defined(accumulate) && accumulate"}, {"NR", "W*NV"},        \
+        {"TILES_N", "ceildiv(columns,NC)"},                                                        \
+        {"WIDTH", "min(roundup(ceildiv(columns,TILES_N),NR),NC)"},                                 \
         {"STRIPS", "max(ceildiv(m,MS),min(ceildiv(m,8*MR),"                                        \
                    "ceildiv(2*COMPUTE_UNITS,TILES_N*batch)))"},                                    \
         {"STRIP", "min(roundup(ceildiv(m,STRIPS),MR),MS)"},                                        \
@@ -185,8 +189,9 @@ static const kiln_variant summed_simt = {
     }
 #define STORED                                                                                     \
     STORED_INPUTS, {"ldc", "ldc ? ldc : n"},                                                       \
+        {"c_dtype", "defined(out_dtype) && out_dtype != 'dtype' ? out_dtype : dtype"},             \
     {                                                                                              \
-        "c_dtype", "defined(out_dtype) && out_dtype != 'dtype' ? out_dtype : dtype"                \
+        "c_keeps", "c_dtype == 'f32' && pair == 1"                                                 \
     }
 
 #define LD_RULE(ld, width, of)                                                                     \
@@ -281,7 +286,7 @@ const kiln_row kiln_matmul_rows[] = {
      .fused = true,
      .dims = {"m", "n", "k"},
      .options = {LAYOUT_OPTION, LD_OPTIONS, TILE_OPTION},
-     .lets = {FUSED_LETS},
+     .lets = {FUSED_LETS, {"c_keeps", "0"}},
      .tensors = {A(""), B(""), C("", "residual")},
      .epilogue = {{.op = "bias"}, {.op = "residual"}, {.op = "store"}},
      PRODUCT},
@@ -355,7 +360,8 @@ const kiln_row kiln_matmul_rows[] = {
               BY_LAYOUT,
               {"pair", "1"},
               STORED_INPUTS,
-              {"ldc", "n"}},
+              {"ldc", "n"},
+              {"c_keeps", "0"}},
      .tensors = {A(""),
                  {"w", KILN_IN, "trans_b ? n : k, width_b", .stride = "ldb", .dtype = "dtype",
                   .as = "b"},
@@ -397,7 +403,11 @@ const kiln_row kiln_matmul_rows[] = {
      .options = {APPROX_OPTION,
                  FLAG_OPTION("dbias", "1: the sums of c's columns, unrounded, are stored too"),
                  OUT_DTYPE_OPTION("dbias"), LAYOUT_OPTION, LD_OPTIONS, TILE_OPTION},
-     .lets = {FUSED_LETS, {"c_dtype", "dtype"}, {"accumulate", "0"}, GRADS("dbias", "dbias")},
+     .lets = {FUSED_LETS,
+              {"c_dtype", "dtype"},
+              {"c_keeps", "dtype == 'f32'"},
+              {"accumulate", "0"},
+              GRADS("dbias", "dbias")},
      .tensors =
          {A(""), B(""), C("", NULL), {"dbias", KILN_OUT, "n", .dtype = OUT_DTYPE, .when = "dbias"}},
      .epilogue = {{.op = "gelu_backward"}, {"column_sums", "dbias"}, {.op = "store"}},

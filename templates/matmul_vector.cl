@@ -9,7 +9,7 @@
  *
  * so that every load of the inner loop is at a constant offset from two moving pointers. Rows,
  * columns and steps of k outside the matrices are packed as zeros.
- * Between steps along k the sums wait in local memory, as f32.
+ * Between steps along k the sums wait, as f32, in ${IN_C ? 'c' : 'local memory'}.
 @if pair == 2
  * A column of c takes two of the product, its gate and its up: in the panels ${W} gates and the
  * ${W} ups of the same columns take turns.
@@ -60,7 +60,7 @@ ${signature}
 ${offsets}
     __local float as[${MC*KB}] __attribute__((aligned(64)));
     __local float bs[${NC*KB}] __attribute__((aligned(64)));
-@if SUMS
+@if SUMS && !IN_C
     __local float sums[${MS*NC}] __attribute__((aligned(64)));
 @end
     const ulong tiles_n = ${TILES_N};
@@ -68,9 +68,9 @@ ${offsets}
     const ulong tile = get_group_id(0) % tiles;
     const ulong matrix = get_group_id(0) / tiles;
     const long m0 = (long)(tile / tiles_n) * ${STRIP};
-    const long n0 = (long)(tile % tiles_n) * ${NC};
+    const long n0 = (long)(tile % tiles_n) * ${WIDTH};
     const int rows = (int)min((long)${STRIP}, ${m} - m0);
-    const int cols = (int)min((long)${NC}, ${columns} - n0);
+    const int cols = (int)min((long)${WIDTH}, ${columns} - n0);
     a += matrix * ${trans_a ? k : m} * ${lda};
     b += matrix * ${trans_b ? columns : k} * ${ldb};
     const ulong c0 = matrix * ${m} * ${ldc};
@@ -84,8 +84,8 @@ ${offsets}
 
         /* Pack b. */
 @if !trans_b
-        for (int l = 0; l < kp; l++) {
-            for (int j = 0; j < cols; j += ${NR}) {
+        for (int j = 0; j < cols; j += ${NR}) {
+            for (int l = 0; l < kp; l++) {
                 __local float *to = bs + j * kp + l * ${NR};
 @if pair == 2
                 const ulong from = (ulong)(k0 + l) * ${ldb};
@@ -258,7 +258,7 @@ ${offsets}
                         ap += ${MR*16};
                         bp += ${NR*16};
                     }
-@if SUMS
+@if SUMS && !IN_C
                     __local float *kept = sums + (i0 + i) * ${NC} + j * ${MR};
                     if (!first) {
                         #pragma unroll
@@ -278,6 +278,25 @@ ${offsets}
 @end
                     const long row0 = m0 + i0 + i, col0 = ${pair == 2 ? '(n0 + j) / 2' : 'n0 + j'};
                     const ulong at0 = c0 + (ulong)row0 * ${ldc} + col0;
+@if SUMS && IN_C
+                    if (i + ${MR} <= block && j + ${NR} <= cols) {
+                        if (${ADDS ? '!last' : '!first'}) {
+                            #pragma unroll
+                            for (int r = 0; r < ${MR}; r++)
+                                #pragma unroll
+                                for (int v = 0; v < ${NV}; v++)
+                                    sum[r][v] += load${W}_f32(c, at0 + (ulong)r * ${ldc} + v * ${W});
+                        }
+                        if (!last) {
+                            #pragma unroll
+                            for (int r = 0; r < ${MR}; r++)
+                                #pragma unroll
+                                for (int v = 0; v < ${NV}; v++)
+                                    store${W}_f32(sum[r][v], c, at0 + (ulong)r * ${ldc} + v * ${W});
+                            continue;
+                        }
+                    }
+@end
 @if EPILOGUE_OPS == 1
                     if (i + ${MR} <= block && j + ${NR} <= cols) {
                         #pragma unroll
@@ -307,6 +326,20 @@ ${offsets}
                             const vec${W} up = tile[r * ${NV} + 2 * v + 1];
 @else
                             vec${W} x = tile[r * ${NV} + v];
+@end
+@if SUMS && IN_C
+                            if (i + ${MR} > block || j + ${NR} > cols) {
+                                if (left > 0 && ${ADDS ? '!last' : '!first'})
+                                    x += left >= ${W} ? load${W}_f32(c, at)
+                                                      : load${W}_f32_part(c, at, left);
+                                if (left > 0 && !last) {
+                                    if (left >= ${W})
+                                        store${W}_f32(x, c, at);
+                                    else
+                                        store${W}_f32_part(x, c, at, left);
+                                    continue;
+                                }
+                            }
 @end
                             if (left >= ${W}) {
 @apply epilogue v=x up=up row=(row0 + r) col=(col0 + v * ${W}) at=at share=(m0 / ${STRIP}) opens=!(i0 + i + r) w=${W} part= count=

@@ -136,9 +136,9 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
     const ulong tile = get_group_id(0) % tiles;
     const ulong matrix = get_group_id(0) / tiles;
     const long m0 = (long)(tile / tiles_n) * 36;
-    const long n0 = (long)(tile % tiles_n) * 256;
+    const long n0 = (long)(tile % tiles_n) * 208;
     const int rows = (int)min((long)36, 100 - m0);
-    const int cols = (int)min((long)256, 200 - n0);
+    const int cols = (int)min((long)208, 200 - n0);
     a += matrix * 100 * 300;
     b += matrix * 200 * 300;
     const ulong c0 = matrix * 100 * 256;
@@ -245,7 +245,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
 #line 279 "matmul_vector.cl"
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * 256 + col0;
-#line 294 "matmul_vector.cl"
+#line 313 "matmul_vector.cl"
                     /* One copy of the ops' code, not one for each register of the tile. */
                     vec8 tile[12];
                     #pragma unroll
@@ -257,9 +257,9 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                         for (int v = 0; v < 2; v++) {
                             const ulong at = at0 + (ulong)r * 256 + v * 8;
                             const int left = cols - j - v * 8;
-#line 309 "matmul_vector.cl"
+#line 328 "matmul_vector.cl"
                             vec8 x = tile[r * 2 + v];
-#line 311 "matmul_vector.cl"
+#line 344 "matmul_vector.cl"
                             if (left >= 8) {
 #line 1 "op/bias.cl"
                                 x += load8_f32(bias, (col0 + v * 8));
@@ -267,7 +267,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                                 x += load8_f32(residual, at);
 #line 1 "op/store.cl"
                                 store8_f32(x, c, at);
-#line 313 "matmul_vector.cl"
+#line 346 "matmul_vector.cl"
                             } else if (left > 0) {
 #line 1 "op/bias.cl"
                                 x += load8_f32_part(bias, (col0 + v * 8), left);
@@ -275,7 +275,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                                 x += load8_f32_part(residual, at, left);
 #line 1 "op/store.cl"
                                 store8_f32_part(x, c, at, left);
-#line 315 "matmul_vector.cl"
+#line 348 "matmul_vector.cl"
                             }
                         }
                     }

@@ -97,8 +97,8 @@ void matmul(__global const float *restrict a, const ulong a_offset,
 #line 85 "matmul_vector.cl"
         /* Pack b. */
 #line 87 "matmul_vector.cl"
-        for (int l = 0; l < kp; l++) {
-            for (int j = 0; j < cols; j += 64) {
+        for (int j = 0; j < cols; j += 64) {
+            for (int l = 0; l < kp; l++) {
                 __local float *to = bs + j * kp + l * 64;
 #line 113 "matmul_vector.cl"
                 const ulong from = (ulong)(k0 + l) * 999 + n0 + j;
@@ -178,7 +178,7 @@ void matmul(__global const float *restrict a, const ulong a_offset,
 #line 279 "matmul_vector.cl"
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * 999 + col0;
-#line 282 "matmul_vector.cl"
+#line 301 "matmul_vector.cl"
                     if (i + 6 <= block && j + 64 <= cols) {
                         #pragma unroll
                         for (int r = 0; r < 6; r++) {
@@ -187,12 +187,12 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                                 const ulong at = at0 + (ulong)r * 999 + v * 16;
 #line 1 "op/store.cl"
                                 store16_f32(sum[r][v], c, at);
-#line 289 "matmul_vector.cl"
+#line 308 "matmul_vector.cl"
                             }
                         }
                         continue;
                     }
-#line 294 "matmul_vector.cl"
+#line 313 "matmul_vector.cl"
                     /* One copy of the ops' code, not one for each register of the tile. */
                     vec16 tile[24];
                     #pragma unroll
@@ -204,17 +204,17 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         for (int v = 0; v < 4; v++) {
                             const ulong at = at0 + (ulong)r * 999 + v * 16;
                             const int left = cols - j - v * 16;
-#line 309 "matmul_vector.cl"
+#line 328 "matmul_vector.cl"
                             vec16 x = tile[r * 4 + v];
-#line 311 "matmul_vector.cl"
+#line 344 "matmul_vector.cl"
                             if (left >= 16) {
 #line 1 "op/store.cl"
                                 store16_f32(x, c, at);
-#line 313 "matmul_vector.cl"
+#line 346 "matmul_vector.cl"
                             } else if (left > 0) {
 #line 1 "op/store.cl"
                                 store16_f32_part(x, c, at, left);
-#line 315 "matmul_vector.cl"
+#line 348 "matmul_vector.cl"
                             }
                         }
                     }
