@@ -438,6 +438,7 @@ typedef struct kiln_matmul_params {
     kiln_dtype dtype;
     kiln_dtype out_dtype;  /* c's storage; default dtype */
     int64_t accumulate;    /* 1: c += */
+    int64_t packed;        /* 1: b as kiln_pack leaves it; ldb must be 0 */
     int64_t lda, ldb, ldc; /* row lengths in elements of a, b, c as stored; 0: no padding */
     int64_t tile_size;     /* 0, 8, 16, 32, 64, 128 */
     kiln_choice choice;
@@ -452,6 +453,33 @@ KILN_API kiln_status kiln_create_matmul_nt_kernel(kiln_context *context,
 KILN_API kiln_status kiln_create_matmul_tn_kernel(kiln_context *context,
                                                   const kiln_matmul_params *params,
                                                   kiln_kernel **kernel);
+
+/* b of a product, once, in the order in which products read it, for weights that stay the same:
+ * packed[ceil(n/64), k to a multiple of 16, 64], panels of 64 columns, zeros where b has nothing;
+ * the same for all devices. Products with packed=1 take it as b: matmul, matmul_nt, matmul_tn
+ * (whatever the layout was) and the fused rows but matmul_swiglu; n and k are the product's, in
+ * qkv_projection n is the columns of w.   b[k,n], layout nt: b[n,k]; packed in dtype; the bits are
+ * moved as they are. */
+typedef struct kiln_pack_params {
+    int64_t n, k;
+    kiln_dtype dtype;
+    kiln_layout layout;
+    int64_t ldb; /* row length in elements of b; 0: no padding */
+    kiln_choice choice;
+} kiln_pack_params;
+
+KILN_API kiln_status kiln_create_pack_kernel(kiln_context *context, const kiln_pack_params *params,
+                                             kiln_kernel **kernel);
+
+/* The same in one call: creates the kernel, makes a buffer of the right size on the context, and
+ * launches on queue, with events as in kiln_launch. b: the argument that kiln_buffer("b", ...) or
+ * kiln_buffer_at makes. n and k must be numbers. *packed is the caller's, to be released by
+ * clReleaseMemObject; NULL after an error. b may be released once the event is complete.
+ * Thread-safe. KILN_INVALID_ARGUMENT for a NULL or KILN_LAUNCH_TIME, KILN_OPENCL_ERROR if there is
+ * no room, else what kiln_create_kernel and kiln_launch give. */
+KILN_API kiln_status kiln_pack(kiln_context *context, cl_command_queue queue,
+                               const kiln_pack_params *params, kiln_arg b, cl_uint num_wait,
+                               const cl_event *wait_list, cl_event *event, cl_mem *packed);
 
 /* c = a b for each of batch matrices that follow one another at rows x ld elements.
  * a[batch,m,k], with trans_a a[batch,k,m]; b[batch,k,n], with trans_b b[batch,n,k]; c[batch,m,n] */
@@ -800,6 +828,7 @@ typedef struct kiln_matmul_bias_gelu_params {
     kiln_dtype dtype;
     kiln_approx approx;
     kiln_layout layout;
+    int64_t packed;
     int64_t save_pre;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
@@ -816,6 +845,7 @@ typedef struct kiln_matmul_bias_residual_params {
     int64_t m, n, k;
     kiln_dtype dtype;
     kiln_layout layout;
+    int64_t packed;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
     kiln_choice choice;
@@ -851,6 +881,7 @@ typedef struct kiln_matmul_gelu_backward_params {
     int64_t dbias;
     kiln_dtype out_dtype; /* dbias's storage; default dtype */
     kiln_layout layout;
+    int64_t packed;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
     kiln_choice choice;
@@ -866,6 +897,7 @@ typedef struct kiln_gelu_matmul_params {
     kiln_approx approx;
     int64_t bias; /* 1: bias is added */
     kiln_layout layout;
+    int64_t packed;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
     kiln_choice choice;
@@ -888,6 +920,7 @@ typedef struct kiln_layernorm_matmul_params {
     int64_t gelu;       /* 1: by approx, which only then is named */
     kiln_approx approx;
     kiln_layout layout;
+    int64_t packed;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
     kiln_choice choice;
@@ -907,6 +940,7 @@ typedef struct kiln_rmsnorm_matmul_params {
     int64_t bias;        /* 1: bias is added */
     int64_t save_stats;  /* 1: rstd is stored too */
     kiln_layout layout;
+    int64_t packed;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
     kiln_choice choice;
@@ -924,6 +958,7 @@ typedef struct kiln_qkv_projection_params {
     kiln_dtype dtype;
     int64_t bias; /* 1: bias is added */
     kiln_layout layout;
+    int64_t packed;
     int64_t lda, ldb; /* row lengths in elements of a and w as stored; 0: no padding */
     int64_t tile_size;
     kiln_choice choice;

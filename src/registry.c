@@ -29,6 +29,7 @@ static const struct {
     const size_t *count;
 } tables[] = {
     {kiln_matmul_rows, &kiln_num_matmul_rows},
+    {kiln_pack_rows, &kiln_num_pack_rows},
     {kiln_elementwise_rows, &kiln_num_elementwise_rows},
     {kiln_move_rows, &kiln_num_move_rows},
     {kiln_norm_rows, &kiln_num_norm_rows},

@@ -166,10 +166,10 @@ const kiln_op *kiln_op_at(size_t index); /* NULL past the end */
 const kiln_option *kiln_common_option(size_t index);
 
 /* The tables, a file each. */
-extern const kiln_row kiln_matmul_rows[], kiln_elementwise_rows[], kiln_move_rows[],
-    kiln_norm_rows[], kiln_attention_rows[], kiln_optimiser_rows[];
-extern const size_t kiln_num_matmul_rows, kiln_num_elementwise_rows, kiln_num_move_rows,
-    kiln_num_norm_rows, kiln_num_attention_rows, kiln_num_optimiser_rows;
+extern const kiln_row kiln_matmul_rows[], kiln_pack_rows[], kiln_elementwise_rows[],
+    kiln_move_rows[], kiln_norm_rows[], kiln_attention_rows[], kiln_optimiser_rows[];
+extern const size_t kiln_num_matmul_rows, kiln_num_pack_rows, kiln_num_elementwise_rows,
+    kiln_num_move_rows, kiln_num_norm_rows, kiln_num_attention_rows, kiln_num_optimiser_rows;
 extern const kiln_op kiln_ops[];
 extern const size_t kiln_num_ops;
 

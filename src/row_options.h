@@ -49,6 +49,22 @@
         "CPU", "the device is no CPU"                                                              \
     }
 
+/* Of matrices: how they are stored, their row lengths. */
+#define LAYOUT_OPTION                                                                              \
+    {                                                                                              \
+        .name = "layout", .type = KILN_OPTION_CHOICE, .fallback = "nn", .choices = "nn|nt",        \
+        .about = "nn: b[k,n]; nt: b[n,k]"                                                          \
+    }
+#define LD_OPTION(ld, of)                                                                          \
+    {                                                                                              \
+        .name = ld, .type = KILN_OPTION_INT, .fallback = "0", .high = INT32_MAX,                   \
+        .about = "row length of " of " in elements; 0: no padding"                                 \
+    }
+#define LD_RULE(ld, width, of)                                                                     \
+    {                                                                                              \
+        ld " >= " width, ld "=${" ld "}: must be at least the row length of " of ", ${" width "}"  \
+    }
+
 /* Groups of any size, as large as the device takes. */
 #define GROUP_SIZES                                                                                \
     {                                                                                              \

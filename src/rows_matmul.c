@@ -82,25 +82,29 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=128 MS=240",                    \
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=120 NC=64 MS=240",                     \
                 "W=max(SIMD,4) NV=SIMD>8?2:pair MR=8 KC=128 MC=64 NC=64 MS=64"},                   \
-    .require = {TILE_RULE("MC == MS && MC == tile_size && NC == pair*tile_size"),                  \
-                {"MC % MR == 0 && MS % MR == 0 && MS >= MC",                                       \
-                 "panels of ${MR} rows do not divide blocks of ${MC} and ${MS}"},                  \
-                {"NV % pair == 0 && NC % (W*NV) == 0",                                             \
-                 "panels of ${W*NV} columns do not divide blocks of ${NC}"},                       \
-                {"W <= SIMD || W == 4", "vectors of ${W} are wider than the device's ${SIMD}"},    \
-                {"MR*NV <= (SIMD > 8 ? 24 : 12)",                                                  \
-                 "a register tile of ${MR}x${NV} vectors does not fit the registers"},             \
-                {"4*((known(k) ? min(KC,roundup(k,16)) : KC)*(MC+NC)+"                             \
-                 "(!c_keeps && (!known(k) || k > KC) ? MS*NC : 0)) <= LOCAL_MEM",                  \
-                 "blocks of ${MC}x${NC} by ${KC} do not fit the device's ${LOCAL_MEM} bytes of "   \
-                 "local memory"}},                                                                 \
+    .require =                                                                                     \
+        {TILE_RULE("MC == MS && MC == tile_size && NC == pair*tile_size"),                         \
+         {"MC % MR == 0 && MS % MR == 0 && MS >= MC",                                              \
+          "panels of ${MR} rows do not divide blocks of ${MC} and ${MS}"},                         \
+         {"NV % pair == 0 && NC % (W*NV) == 0",                                                    \
+          "panels of ${W*NV} columns do not divide blocks of ${NC}"},                              \
+         {"W <= SIMD || W == 4", "vectors of ${W} are wider than the device's ${SIMD}"},           \
+         {"MR*NV <= (SIMD > 8 ? 24 : 12)",                                                         \
+          "a register tile of ${MR}x${NV} vectors does not fit the registers"},                    \
+         {"!packed || 64 % (W*NV) == 0",                                                           \
+          "panels of ${W*NV} columns do not divide those of 64 that b is packed in"},              \
+         {"4*((known(k) ? min(KC,roundup(k,16)) : KC)*(MC+(packed && dtype == 'f32' ? 0 : NC))+"   \
+          "(!c_keeps && (!known(k) || k > KC) ? MS*NC : 0)) <= LOCAL_MEM",                         \
+          "blocks of ${MC}x${NC} by ${KC} do not fit the device's ${LOCAL_MEM} bytes of "          \
+          "local memory"}},                                                                        \
     .widths = {"16", "W"}, .fixed_workgroup = true
 /* STRIPS: of equal height, as many as fill the device. */
 #define VECTOR_LETS                                                                                \
     {"KB", "known(k) ? min(KC,roundup(k,16)) : KC"}, {"SUMS", "!known(k) || k > KC"},              \
-        {"IN_C", "c_keeps"}, {"ADDS", "defined(accumulate) && accumulate"}, {"NR", "W*NV"},        \
+        {"IN_C", "c_keeps"}, {"DIRECT", "packed && dtype == 'f32'"},                               \
+        {"ADDS", "defined(accumulate) && accumulate"}, {"NR", "W*NV"},                             \
         {"TILES_N", "ceildiv(columns,NC)"},                                                        \
-        {"WIDTH", "min(roundup(ceildiv(columns,TILES_N),NR),NC)"},                                 \
+        {"TILE_COLS", "min(roundup(ceildiv(columns,TILES_N),NR),NC)"},                             \
         {"STRIPS", "max(ceildiv(m,MS),min(ceildiv(m,8*MR),"                                        \
                    "ceildiv(2*COMPUTE_UNITS,TILES_N*batch)))"},                                    \
         {"STRIP", "min(roundup(ceildiv(m,STRIPS),MR),MS)"},                                        \
@@ -159,11 +163,6 @@ static const kiln_variant summed_simt = {
 
 /* ---- what the rows share ----------------------------------------------------------------- */
 
-#define LD_OPTION(ld, of)                                                                          \
-    {                                                                                              \
-        .name = ld, .type = KILN_OPTION_INT, .fallback = "0", .high = INT32_MAX,                   \
-        .about = "row length of " of " in elements; 0: no padding"                                 \
-    }
 #define LD_OPTIONS LD_OPTION("lda", "a"), LD_OPTION("ldb", "b"), LD_OPTION("ldc", "c")
 
 #define TILE_OPTION                                                                                \
@@ -171,11 +170,7 @@ static const kiln_variant summed_simt = {
         .name = "tile_size", .type = KILN_OPTION_INT, .fallback = "0", .high = 128,                \
         .about = "edge of the tiles of c: 0 (chosen), 8, 16, 32, 64 or 128"                        \
     }
-#define LAYOUT_OPTION                                                                              \
-    {                                                                                              \
-        .name = "layout", .type = KILN_OPTION_CHOICE, .fallback = "nn", .choices = "nn|nt",        \
-        .about = "nn: b[k,n]; nt: b[n,k]"                                                          \
-    }
+#define PACKED_OPTION FLAG_OPTION("packed", "1: b as `pack' leaves it, whatever the layout was")
 #define PRODUCT_OPTIONS                                                                            \
     OUT_DTYPE_OPTION("c"), FLAG_OPTION("accumulate", "1: c += instead of c ="), LD_OPTIONS,        \
         TILE_OPTION
@@ -183,7 +178,9 @@ static const kiln_variant summed_simt = {
 /* The product's columns; row lengths as stored, and the leading dimensions in force. */
 #define STORED_INPUTS                                                                              \
     {"columns", "pair == 2 ? 2*n : n"}, {"width_a", "trans_a ? m : k"},                            \
-        {"width_b", "trans_b ? k : columns"}, {"lda", "lda ? lda : width_a"},                      \
+        {"padded_k", "roundup(k,16)"},                                                             \
+        {"rows_b", "packed ? ceildiv(columns,64)*padded_k : trans_b ? columns : k"},               \
+        {"width_b", "packed ? 64 : trans_b ? k : columns"}, {"lda", "lda ? lda : width_a"},        \
     {                                                                                              \
         "ldb", "ldb ? ldb : width_b"                                                               \
     }
@@ -194,12 +191,13 @@ static const kiln_variant summed_simt = {
         "c_keeps", "c_dtype == 'f32' && pair == 1"                                                 \
     }
 
-#define LD_RULE(ld, width, of)                                                                     \
+#define PACKED_RULE                                                                                \
     {                                                                                              \
-        ld " >= " width, ld "=${" ld "}: must be at least the row length of " of ", ${" width "}"  \
+        "!packed || ldb == 64", "ldb=${ldb}: must be 0 with packed=1, as b then has no rows"       \
     }
 #define LD_RULES                                                                                   \
-    LD_RULE("lda", "width_a", "a"), LD_RULE("ldb", "width_b", "b"), LD_RULE("ldc", "n", "c")
+    LD_RULE("lda", "width_a", "a"), LD_RULE("ldb", "width_b", "b"), LD_RULE("ldc", "n", "c"),      \
+        PACKED_RULE
 #define TILE_SIZE_RULE                                                                             \
     {                                                                                              \
         "tile_size == 0 || tile_size == 8 || tile_size == 16 || tile_size == 32 || "               \
@@ -213,7 +211,7 @@ static const kiln_variant summed_simt = {
     }
 #define B(lead)                                                                                    \
     {                                                                                              \
-        "b", KILN_IN, lead "trans_b ? columns : k, width_b", .stride = "ldb", .dtype = "dtype"     \
+        "b", KILN_IN, lead "rows_b, width_b", .stride = "ldb", .dtype = "dtype"                    \
     }
 #define C(lead, alias)                                                                             \
     {                                                                                              \
@@ -226,14 +224,14 @@ static const kiln_variant summed_simt = {
 #define PRODUCT .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS, .variants = {&vector, &simt}
 
 #define PLAIN_PRODUCT                                                                              \
-    .family = "matmul", .dims = {"m", "n", "k"}, .options = {PRODUCT_OPTIONS},                     \
+    .family = "matmul", .dims = {"m", "n", "k"}, .options = {PRODUCT_OPTIONS, PACKED_OPTION},      \
     .tensors = {A(""), B(""), C("", NULL)},                                                        \
     .epilogue = {{"accumulate", "accumulate"}, {.op = "store"}}, PRODUCT
 
 #define BY_LAYOUT                                                                                  \
     {"batch", "1"}, {"trans_a", "0"},                                                              \
     {                                                                                              \
-        "trans_b", "layout == 'nt'"                                                                \
+        "trans_b", "!packed && layout == 'nt'"                                                     \
     }
 #define FUSED_LETS          BY_LAYOUT, {"pair", "1"}, STORED
 #define BIAS_OPTION         FLAG_OPTION("bias", "1: bias is added to the product")
@@ -252,7 +250,7 @@ const kiln_row kiln_matmul_rows[] = {
      PLAIN_PRODUCT},
     {.name = "matmul_nt",
      .summary = "c = a b^T",
-     .lets = {{"batch", "1"}, {"trans_a", "0"}, {"trans_b", "1"}, {"pair", "1"}, STORED},
+     .lets = {{"batch", "1"}, {"trans_a", "0"}, {"trans_b", "!packed"}, {"pair", "1"}, STORED},
      PLAIN_PRODUCT},
     {.name = "matmul_tn",
      .summary = "c = a^T b",
@@ -264,7 +262,7 @@ const kiln_row kiln_matmul_rows[] = {
      .dims = {"batch", "m", "n", "k"},
      .options = {FLAG_OPTION("trans_a", "1: a[batch,k,m]"),
                  FLAG_OPTION("trans_b", "1: b[batch,n,k]"), PRODUCT_OPTIONS},
-     .lets = {{"pair", "1"}, STORED},
+     .lets = {{"pair", "1"}, {"packed", "0"}, STORED},
      .tensors = {A("batch, "), B("batch, "), C("batch, ", NULL)},
      .epilogue = {{"accumulate", "accumulate"}, {.op = "store"}},
      PRODUCT},
@@ -273,7 +271,7 @@ const kiln_row kiln_matmul_rows[] = {
      .summary = "c = gelu(a b + bias)",
      .fused = true,
      .dims = {"m", "n", "k"},
-     .options = {APPROX_OPTION, LAYOUT_OPTION,
+     .options = {APPROX_OPTION, LAYOUT_OPTION, PACKED_OPTION,
                  FLAG_OPTION("save_pre", "1: pre = a b + bias is stored too"), LD_OPTIONS,
                  TILE_OPTION},
      .lets = {FUSED_LETS},
@@ -285,7 +283,7 @@ const kiln_row kiln_matmul_rows[] = {
      .summary = "c = a b + bias + residual",
      .fused = true,
      .dims = {"m", "n", "k"},
-     .options = {LAYOUT_OPTION, LD_OPTIONS, TILE_OPTION},
+     .options = {LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
      .lets = {FUSED_LETS, {"c_keeps", "0"}},
      .tensors = {A(""), B(""), C("", "residual")},
      .epilogue = {{.op = "bias"}, {.op = "residual"}, {.op = "store"}},
@@ -295,7 +293,7 @@ const kiln_row kiln_matmul_rows[] = {
      .summary = "c = gelu(a) b [+ bias]",
      .fused = true,
      .dims = {"m", "n", "k"},
-     .options = {APPROX_OPTION, BIAS_OPTION, LAYOUT_OPTION, LD_OPTIONS, TILE_OPTION},
+     .options = {APPROX_OPTION, BIAS_OPTION, LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
      .lets = {FUSED_LETS},
      .tensors = {A(""), B(""), C("", NULL)},
      .prologue = {{.op = "gelu"}},
@@ -317,6 +315,7 @@ const kiln_row kiln_matmul_rows[] = {
                   .choices = "unset|none|tanh",
                   .about = "of gelu=1, which needs it; none: by erf; tanh: the approximation"},
                  LAYOUT_OPTION,
+                 PACKED_OPTION,
                  LD_OPTIONS,
                  TILE_OPTION},
      .lets = {FUSED_LETS, CENTRED},
@@ -336,7 +335,7 @@ const kiln_row kiln_matmul_rows[] = {
      .fused = true,
      .dims = {"m", "n", "k"},
      .options = {EPS_OPTION, UNIT_OFFSET_OPTION, BIAS_OPTION, STATS_OPTION("rstd"), LAYOUT_OPTION,
-                 LD_OPTIONS, TILE_OPTION},
+                 PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
      .lets = {FUSED_LETS, NOT_CENTRED},
      .tensors = {A(""), B(""), C("", NULL), STAT("rstd")},
      .prologue = {{.op = "rmsnorm"}},
@@ -350,8 +349,8 @@ const kiln_row kiln_matmul_rows[] = {
      .fused = true,
      .dims = {"m", "k", "heads", "kv_heads", "head_dim"},
      .literal = "heads kv_heads head_dim",
-     .options = {BIAS_OPTION, LAYOUT_OPTION, LD_OPTION("lda", "a"), LD_OPTION("ldb", "w"),
-                 TILE_OPTION},
+     .options = {BIAS_OPTION, LAYOUT_OPTION, PACKED_OPTION, LD_OPTION("lda", "a"),
+                 LD_OPTION("ldb", "w"), TILE_OPTION},
      .lets = {{"fits", "!known(heads) || !known(kv_heads) || !known(head_dim) || "
                        "(heads + 2.0*kv_heads)*head_dim < 4000000000000000000"},
               {"q_columns", "fits ? heads*head_dim : 1"},
@@ -363,8 +362,7 @@ const kiln_row kiln_matmul_rows[] = {
               {"ldc", "n"},
               {"c_keeps", "0"}},
      .tensors = {A(""),
-                 {"w", KILN_IN, "trans_b ? n : k, width_b", .stride = "ldb", .dtype = "dtype",
-                  .as = "b"},
+                 {"w", KILN_IN, "rows_b, width_b", .stride = "ldb", .dtype = "dtype", .as = "b"},
                  {"q", KILN_OUT, "m, q_columns", .dtype = "dtype", .as = "to_q"},
                  {"k", KILN_OUT, "m, kv_columns", .dtype = "dtype", .as = "to_k"},
                  {"v", KILN_OUT, "m, kv_columns", .dtype = "dtype", .as = "to_v"}},
@@ -374,6 +372,7 @@ const kiln_row kiln_matmul_rows[] = {
                 "must be below 2^62"},
                LD_RULE("lda", "width_a", "a"),
                LD_RULE("ldb", "width_b", "w"),
+               PACKED_RULE,
                TILE_SIZE_RULE},
      COUNTS,
      .variants = {&vector, &simt}},
@@ -391,7 +390,7 @@ const kiln_row kiln_matmul_rows[] = {
                  LAYOUT_OPTION,
                  LD_OPTIONS,
                  TILE_OPTION},
-     .lets = {BY_LAYOUT, {"pair", "2"}, STORED},
+     .lets = {{"packed", "0"}, BY_LAYOUT, {"pair", "2"}, STORED},
      .tensors = {A(""), B(""), C("", NULL)},
      .epilogue = {{.op = "swiglu_pair"}, {.op = "store"}},
      PRODUCT},
@@ -402,7 +401,7 @@ const kiln_row kiln_matmul_rows[] = {
      .dims = {"m", "n", "k"},
      .options = {APPROX_OPTION,
                  FLAG_OPTION("dbias", "1: the sums of c's columns, unrounded, are stored too"),
-                 OUT_DTYPE_OPTION("dbias"), LAYOUT_OPTION, LD_OPTIONS, TILE_OPTION},
+                 OUT_DTYPE_OPTION("dbias"), LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
      .lets = {FUSED_LETS,
               {"c_dtype", "dtype"},
               {"c_keeps", "dtype == 'f32'"},

@@ -51,9 +51,20 @@
     }
 
 #define T kiln_matmul_params
-static const kiln_field matmul[] = {
-    MNK(T), DTYPE(T, dtype),   DTYPE(T, out_dtype), INT(T, accumulate),
-    LDS(T), INT(T, tile_size), CHOICE(T),           END};
+static const kiln_field matmul[] = {MNK(T),
+                                    DTYPE(T, dtype),
+                                    DTYPE(T, out_dtype),
+                                    INT(T, accumulate),
+                                    INT(T, packed),
+                                    LDS(T),
+                                    INT(T, tile_size),
+                                    CHOICE(T),
+                                    END};
+#undef T
+
+#define T kiln_pack_params
+static const kiln_field pack[] = {
+    DIM(T, n), DIM(T, k), DTYPE(T, dtype), LAYOUT(T, layout), INT(T, ldb), CHOICE(T), END};
 #undef T
 
 #define T kiln_batched_matmul_params
@@ -80,20 +91,15 @@ static const kiln_field gelu[] = {DIM(T, m),         DIM(T, n), DTYPE(T, dtype),
 #undef T
 
 #define T kiln_matmul_bias_gelu_params
-static const kiln_field matmul_bias_gelu[] = {MNK(T),
-                                              DTYPE(T, dtype),
-                                              APPROX(T, approx),
-                                              LAYOUT(T, layout),
-                                              INT(T, save_pre),
-                                              LDS(T),
-                                              INT(T, tile_size),
-                                              CHOICE(T),
-                                              END};
+static const kiln_field matmul_bias_gelu[] = {
+    MNK(T),           DTYPE(T, dtype), APPROX(T, approx), LAYOUT(T, layout), INT(T, packed),
+    INT(T, save_pre), LDS(T),          INT(T, tile_size), CHOICE(T),         END};
 #undef T
 
 #define T kiln_matmul_bias_residual_params
 static const kiln_field matmul_bias_residual[] = {
-    MNK(T), DTYPE(T, dtype), LAYOUT(T, layout), LDS(T), INT(T, tile_size), CHOICE(T), END};
+    MNK(T), DTYPE(T, dtype),   LAYOUT(T, layout), INT(T, packed),
+    LDS(T), INT(T, tile_size), CHOICE(T),         END};
 #undef T
 
 #define T kiln_matmul_swiglu_params
@@ -115,6 +121,7 @@ static const kiln_field matmul_gelu_backward[] = {MNK(T),
                                                   INT(T, dbias),
                                                   DTYPE(T, out_dtype),
                                                   LAYOUT(T, layout),
+                                                  INT(T, packed),
                                                   LDS(T),
                                                   INT(T, tile_size),
                                                   CHOICE(T),
@@ -123,8 +130,8 @@ static const kiln_field matmul_gelu_backward[] = {MNK(T),
 
 #define T kiln_gelu_matmul_params
 static const kiln_field gelu_matmul[] = {
-    MNK(T), DTYPE(T, dtype),   APPROX(T, approx), INT(T, bias), LAYOUT(T, layout),
-    LDS(T), INT(T, tile_size), CHOICE(T),         END};
+    MNK(T),         DTYPE(T, dtype), APPROX(T, approx), INT(T, bias), LAYOUT(T, layout),
+    INT(T, packed), LDS(T),          INT(T, tile_size), CHOICE(T),    END};
 #undef T
 
 #define T kiln_layernorm_matmul_params
@@ -137,6 +144,7 @@ static const kiln_field layernorm_matmul[] = {MNK(T),
                                               INT(T, gelu),
                                               APPROX(T, approx),
                                               LAYOUT(T, layout),
+                                              INT(T, packed),
                                               LDS(T),
                                               INT(T, tile_size),
                                               CHOICE(T),
@@ -144,33 +152,20 @@ static const kiln_field layernorm_matmul[] = {MNK(T),
 #undef T
 
 #define T kiln_rmsnorm_matmul_params
-static const kiln_field rmsnorm_matmul[] = {MNK(T),
-                                            DTYPE(T, dtype),
-                                            REAL(T, eps),
-                                            INT(T, unit_offset),
-                                            INT(T, bias),
-                                            INT(T, save_stats),
-                                            LAYOUT(T, layout),
-                                            LDS(T),
-                                            INT(T, tile_size),
-                                            CHOICE(T),
-                                            END};
+static const kiln_field rmsnorm_matmul[] = {
+    MNK(T),       DTYPE(T, dtype),    REAL(T, eps),      INT(T, unit_offset),
+    INT(T, bias), INT(T, save_stats), LAYOUT(T, layout), INT(T, packed),
+    LDS(T),       INT(T, tile_size),  CHOICE(T),         END};
 #undef T
 
 #define T kiln_qkv_projection_params
-static const kiln_field qkv_projection[] = {DIM(T, m),
-                                            DIM(T, k),
-                                            DIM(T, heads),
-                                            DIM(T, kv_heads),
-                                            DIM(T, head_dim),
-                                            DTYPE(T, dtype),
-                                            INT(T, bias),
-                                            LAYOUT(T, layout),
-                                            INT(T, lda),
-                                            INT(T, ldb),
-                                            INT(T, tile_size),
-                                            CHOICE(T),
-                                            END};
+static const kiln_field qkv_projection[] = {DIM(T, m),        DIM(T, k),
+                                            DIM(T, heads),    DIM(T, kv_heads),
+                                            DIM(T, head_dim), DTYPE(T, dtype),
+                                            INT(T, bias),     LAYOUT(T, layout),
+                                            INT(T, packed),   INT(T, lda),
+                                            INT(T, ldb),      INT(T, tile_size),
+                                            CHOICE(T),        END};
 #undef T
 
 #define T kiln_swiglu_params
@@ -270,6 +265,7 @@ static const kiln_field flash_attention[] = {DIM(T, batch),    DIM(T, seq_q),
     X(matmul, kiln_matmul_params, matmul)                                                          \
     X(matmul_nt, kiln_matmul_params, matmul)                                                       \
     X(matmul_tn, kiln_matmul_params, matmul)                                                       \
+    X(pack, kiln_pack_params, pack)                                                                \
     X(batched_matmul, kiln_batched_matmul_params, batched_matmul)                                  \
     X(matmul_bias_gelu, kiln_matmul_bias_gelu_params, matmul_bias_gelu)                            \
     X(matmul_bias_residual, kiln_matmul_bias_residual_params, matmul_bias_residual)                \

@@ -32,7 +32,9 @@ ${offsets}
     const long m0 = (long)(tile / tiles_n) * ${BM};
     const long n0 = (long)(tile % tiles_n) * ${BN};
     a += matrix * ${trans_a ? k : m} * ${lda};
+@if !packed
     b += matrix * ${trans_b ? columns : k} * ${ldb};
+@end
     const ulong c0 = matrix * ${m} * ${ldc};
 @if pair == 2
     const long width = ${n};
@@ -77,7 +79,9 @@ ${offsets}
                 v = load1_${dtype}(b, ${trans_b ? '(ulong)b_col' : '(ulong)(k0 + l)'} * ${ldb} + ${trans_b ? 'k0 + l' : 'b_col'});
 @else
             if (n0 + j < ${n} && k0 + l < ${k})
-@if trans_b
+@if packed
+                v = load1_${dtype}(b, ((ulong)((n0 + j) / 64) * ${padded_k} + k0 + l) * 64 + (n0 + j) % 64);
+@elif trans_b
                 v = load1_${dtype}(b, (ulong)(n0 + j) * ${ldb} + k0 + l);
 @else
                 v = load1_${dtype}(b, (ulong)(k0 + l) * ${ldb} + n0 + j);

@@ -1,4 +1,4 @@
-/* c = a b on a CPU, with a stored ${trans_a ? 'transposed, a[k,m],' : 'a[m,k]'} and b ${trans_b ? 'transposed, b[n,k]' : 'b[k,n]'}.
+/* c = a b on a CPU, with a stored ${trans_a ? 'transposed, a[k,m],' : 'a[m,k]'} and b ${packed ? 'packed' : trans_b ? 'transposed, b[n,k]' : 'b[k,n]'}.
  *
  * One work-item computes a macro-tile of c: a strip of rows, ${NC} columns. In steps of ${KB}
  * along k it packs its columns of b, then, ${MC} rows at a time, its rows of a, into local
@@ -9,6 +9,9 @@
  *
  * so that every load of the inner loop is at a constant offset from two moving pointers. Rows,
  * columns and steps of k outside the matrices are packed as zeros.
+@if DIRECT
+ * Here b comes as such panels, of 64 columns and the whole of k, and is read where it is.
+@end
  * Between steps along k the sums wait, as f32, in ${IN_C ? 'c' : 'local memory'}.
 @if pair == 2
  * A column of c takes two of the product, its gate and its up: in the panels ${W} gates and the
@@ -59,7 +62,9 @@ ${signature}
 {
 ${offsets}
     __local float as[${MC*KB}] __attribute__((aligned(64)));
+@if !DIRECT
     __local float bs[${NC*KB}] __attribute__((aligned(64)));
+@end
 @if SUMS && !IN_C
     __local float sums[${MS*NC}] __attribute__((aligned(64)));
 @end
@@ -68,11 +73,13 @@ ${offsets}
     const ulong tile = get_group_id(0) % tiles;
     const ulong matrix = get_group_id(0) / tiles;
     const long m0 = (long)(tile / tiles_n) * ${STRIP};
-    const long n0 = (long)(tile % tiles_n) * ${WIDTH};
+    const long n0 = (long)(tile % tiles_n) * ${TILE_COLS};
     const int rows = (int)min((long)${STRIP}, ${m} - m0);
-    const int cols = (int)min((long)${WIDTH}, ${columns} - n0);
+    const int cols = (int)min((long)${TILE_COLS}, ${columns} - n0);
     a += matrix * ${trans_a ? k : m} * ${lda};
+@if !packed
     b += matrix * ${trans_b ? columns : k} * ${ldb};
+@end
     const ulong c0 = matrix * ${m} * ${ldc};
 
     for (long k0 = 0; k0 < ${k}; k0 += ${KB}) {
@@ -82,8 +89,21 @@ ${offsets}
         const int first = k0 == 0, last = k0 + ${KB} >= ${k};
 @end
 
+@if !DIRECT
         /* Pack b. */
-@if !trans_b
+@end
+@if DIRECT
+@elif packed
+        for (int j = 0; j < cols; j += ${NR}) {
+            __local float *to = bs + j * kp;
+            ulong from = ((ulong)((n0 + j) / 64) * ${padded_k} + k0) * 64 + (n0 + j) % 64;
+            for (int l = 0; l < kp; l++, to += ${NR}, from += 64) {
+                #pragma unroll
+                for (int v = 0; v < ${NV}; v++)
+                    vstore${W}(load${W}_${dtype}(b, from + v * ${W}), v, to);
+            }
+        }
+@elif !trans_b
         for (int j = 0; j < cols; j += ${NR}) {
             for (int l = 0; l < kp; l++) {
                 __local float *to = bs + j * kp + l * ${NR};
@@ -229,7 +249,12 @@ ${offsets}
             for (int j = 0; j < cols; j += ${NR}) {
                 for (int i = 0; i < block; i += ${MR}) {
                     __local const float *ap = as + i * kp;
+@if DIRECT
+                    __global const float *bp =
+                        b + ((ulong)((n0 + j) / 64) * ${padded_k} + k0) * 64 + (n0 + j) % 64;
+@else
                     __local const float *bp = bs + j * kp;
+@end
                     vec${W} sum[${MR}][${NV}];
                     #pragma unroll
                     for (int r = 0; r < ${MR}; r++)
@@ -242,7 +267,7 @@ ${offsets}
                             vec${W} row[${NV}];
                             #pragma unroll
                             for (int v = 0; v < ${NV}; v++)
-                                row[v] = vload${W}(u * ${NV} + v, bp);
+                                row[v] = vload${W}(u * ${(DIRECT ? 64 : NR)/W} + v, bp);
                             #pragma unroll
                             for (int r = 0; r < ${MR}; r++) {
 @if trans_a
@@ -256,7 +281,7 @@ ${offsets}
                             }
                         }
                         ap += ${MR*16};
-                        bp += ${NR*16};
+                        bp += ${(DIRECT ? 64 : NR)*16};
                     }
 @if SUMS && !IN_C
                     __local float *kept = sums + (i0 + i) * ${NC} + j * ${MR};

@@ -211,6 +211,7 @@ START_TEST(test_specs_parse)
             ck_assert_uint_lt(field->offset + 8, sizeof memory);
             int64_t number = strcmp(field->name, "tile_size") == 0        ? 32
                              : strcmp(field->name, "workgroup_size") == 0 ? 128
+                             : strcmp(field->name, "ldb") == 0            ? 64 /* packed=1 */
                              : strncmp(field->name, "ld", 2) == 0         ? 1000
                              : strcmp(field->name, "rotary_dim") == 0     ? 2
                              : strcmp(field->name, "head_dim") == 0       ? 8
@@ -307,6 +308,7 @@ START_TEST(test_nulls)
     CHECK_NULLS(matmul, kiln_matmul_params);
     CHECK_NULLS(matmul_nt, kiln_matmul_params);
     CHECK_NULLS(matmul_tn, kiln_matmul_params);
+    CHECK_NULLS(pack, kiln_pack_params);
     CHECK_NULLS(batched_matmul, kiln_batched_matmul_params);
     CHECK_NULLS(bias_add, kiln_elementwise_params);
     CHECK_NULLS(residual_add, kiln_elementwise_params);

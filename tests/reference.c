@@ -180,6 +180,7 @@ static const struct {
     {"matmul_nt", reference_matmul_nt},
     {"matmul_tn", reference_matmul_tn},
     {"batched_matmul", reference_batched_matmul},
+    {"pack", reference_pack},
     {"transpose", reference_transpose},
     {"bias_add", reference_bias_add},
     {"bias_backward", reference_bias_backward},

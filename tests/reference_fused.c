@@ -16,19 +16,31 @@ typedef struct {
     double *sums, *terms;
 } product;
 
+/* Of c, or of q, k and v together. */
+static int64_t columns(const reference_call *call)
+{
+    const reference_tensor *c = reference_find(call, "c");
+    if (c)
+        return c->extents[1];
+    return reference_find(call, "q")->extents[1] + 2 * reference_find(call, "k")->extents[1];
+}
+
 /* values and rough: a as it is multiplied, and what its own terms make of it (values, if it has
  * none). Freed by drop. */
 static product multiply(const reference_call *call, const char *right, const double *values,
                         const double *rough)
 {
     const reference_tensor *a = reference_find(call, "a"), *b = reference_find(call, right);
-    bool nt = reference_says(call->spec, "layout", "nt");
-    product p = {.m = a->extents[0], .n = b->extents[nt ? 0 : 1]};
+    const bool packed = reference_says(call->spec, "packed", "1");
+    const bool nt = !packed && reference_says(call->spec, "layout", "nt");
+    product p = {.m = a->extents[0], .n = packed ? columns(call) : b->extents[nt ? 0 : 1]};
+    double *plain = packed ? reference_unpacked(b, p.n, a->extents[1]) : NULL;
     p.count = (size_t)(p.m * p.n);
     p.sums = reference_zeros(p.count);
     p.terms = reference_zeros(p.count);
-    (nt ? reference_multiply_nt : reference_multiply)(values, rough, b->values, p.sums, p.terms,
-                                                      p.m, p.n, a->extents[1]);
+    (nt ? reference_multiply_nt : reference_multiply)(values, rough, plain ? plain : b->values,
+                                                      p.sums, p.terms, p.m, p.n, a->extents[1]);
+    free(plain);
     return p;
 }
 

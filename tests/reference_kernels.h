@@ -9,6 +9,9 @@ void reference_matmul(const reference_call *call);
 void reference_matmul_nt(const reference_call *call);
 void reference_matmul_tn(const reference_call *call);
 void reference_batched_matmul(const reference_call *call);
+void reference_pack(const reference_call *call);
+/* For the caller to free. */
+double *reference_unpacked(const reference_tensor *b, int64_t n, int64_t k);
 
 /* reference_fused.c */
 void reference_matmul_bias_gelu(const reference_call *call);

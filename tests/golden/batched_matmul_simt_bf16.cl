@@ -66,10 +66,12 @@ void batched_matmul(__global const ushort *restrict a, const ulong a_offset,
     const long m0 = (long)(tile / tiles_n) * 128;
     const long n0 = (long)(tile % tiles_n) * 128;
     a += matrix * 64 * m;
+#line 36 "matmul_simt.cl"
     b += matrix * 100 * 64;
+#line 38 "matmul_simt.cl"
     const ulong c0 = matrix * m * 100;
 
-#line 41 "matmul_simt.cl"
+#line 43 "matmul_simt.cl"
     float sum[8][8];
     #pragma unroll
     for (int i = 0; i < 8; i++)
@@ -79,27 +81,27 @@ void batched_matmul(__global const ushort *restrict a, const ulong a_offset,
 
     for (long k0 = 0; k0 < 64; k0 += 16) {
         for (int e = lid; e < 2048; e += 256) {
-#line 51 "matmul_simt.cl"
+#line 53 "matmul_simt.cl"
             const int i = e % 128, l = e / 128;
-#line 55 "matmul_simt.cl"
+#line 57 "matmul_simt.cl"
             float v = 0.0f;
             if (m0 + i < m && k0 + l < 64) {
-#line 58 "matmul_simt.cl"
+#line 60 "matmul_simt.cl"
                 v = load1_bf16(a, (ulong)(k0 + l) * m + m0 + i);
-#line 63 "matmul_simt.cl"
+#line 65 "matmul_simt.cl"
             }
             as[l][i] = v;
         }
         for (int e = lid; e < 2048; e += 256) {
-#line 68 "matmul_simt.cl"
+#line 70 "matmul_simt.cl"
             const int l = e % 16, j = e / 16;
-#line 72 "matmul_simt.cl"
+#line 74 "matmul_simt.cl"
             float v = 0.0f;
-#line 79 "matmul_simt.cl"
-            if (n0 + j < 100 && k0 + l < 64)
 #line 81 "matmul_simt.cl"
+            if (n0 + j < 100 && k0 + l < 64)
+#line 85 "matmul_simt.cl"
                 v = load1_bf16(b, (ulong)(n0 + j) * 64 + k0 + l);
-#line 86 "matmul_simt.cl"
+#line 90 "matmul_simt.cl"
             bs[l][j] = v;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -132,7 +134,7 @@ void batched_matmul(__global const ushort *restrict a, const ulong a_offset,
                 v += load1_bf16(c, at);
 #line 1 "op/store.cl"
                 store1_bf16(v, c, at);
-#line 118 "matmul_simt.cl"
+#line 122 "matmul_simt.cl"
             }
         }
     }

@@ -78,10 +78,12 @@ void matmul_bias_gelu(__global const ushort *restrict a, const ulong a_offset,
     const long m0 = (long)(tile / tiles_n) * 64;
     const long n0 = (long)(tile % tiles_n) * 64;
     a += matrix * m * 512;
+#line 36 "matmul_simt.cl"
     b += matrix * 512 * 1024;
+#line 38 "matmul_simt.cl"
     const ulong c0 = matrix * m * 1024;
 
-#line 41 "matmul_simt.cl"
+#line 43 "matmul_simt.cl"
     float sum[4][4];
     #pragma unroll
     for (int i = 0; i < 4; i++)
@@ -91,27 +93,27 @@ void matmul_bias_gelu(__global const ushort *restrict a, const ulong a_offset,
 
     for (long k0 = 0; k0 < 512; k0 += 16) {
         for (int e = lid; e < 1024; e += 256) {
-#line 53 "matmul_simt.cl"
-            const int l = e % 16, i = e / 16;
 #line 55 "matmul_simt.cl"
+            const int l = e % 16, i = e / 16;
+#line 57 "matmul_simt.cl"
             float v = 0.0f;
             if (m0 + i < m && k0 + l < 512) {
-#line 60 "matmul_simt.cl"
+#line 62 "matmul_simt.cl"
                 v = load1_bf16(a, (ulong)(m0 + i) * 512 + k0 + l);
-#line 63 "matmul_simt.cl"
+#line 65 "matmul_simt.cl"
             }
             as[l][i] = v;
         }
         for (int e = lid; e < 1024; e += 256) {
-#line 70 "matmul_simt.cl"
-            const int j = e % 64, l = e / 64;
 #line 72 "matmul_simt.cl"
+            const int j = e % 64, l = e / 64;
+#line 74 "matmul_simt.cl"
             float v = 0.0f;
-#line 79 "matmul_simt.cl"
+#line 81 "matmul_simt.cl"
             if (n0 + j < 1024 && k0 + l < 512)
-#line 83 "matmul_simt.cl"
+#line 87 "matmul_simt.cl"
                 v = load1_bf16(b, (ulong)(k0 + l) * 1024 + n0 + j);
-#line 86 "matmul_simt.cl"
+#line 90 "matmul_simt.cl"
             bs[l][j] = v;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -148,7 +150,7 @@ void matmul_bias_gelu(__global const ushort *restrict a, const ulong a_offset,
                 v = gelu_tanh1(v);
 #line 1 "op/store.cl"
                 store1_bf16(v, c, at);
-#line 118 "matmul_simt.cl"
+#line 122 "matmul_simt.cl"
             }
         }
     }

@@ -58,10 +58,12 @@ void matmul(__global const half *restrict a, const ulong a_offset,
     const long m0 = (long)(tile / tiles_n) * 128;
     const long n0 = (long)(tile % tiles_n) * 128;
     a += matrix * m * k;
+#line 36 "matmul_simt.cl"
     b += matrix * k * n;
+#line 38 "matmul_simt.cl"
     const ulong c0 = matrix * m * n;
 
-#line 41 "matmul_simt.cl"
+#line 43 "matmul_simt.cl"
     float sum[8][8];
     #pragma unroll
     for (int i = 0; i < 8; i++)
@@ -71,27 +73,27 @@ void matmul(__global const half *restrict a, const ulong a_offset,
 
     for (long k0 = 0; k0 < k; k0 += 16) {
         for (int e = lid; e < 2048; e += 256) {
-#line 53 "matmul_simt.cl"
-            const int l = e % 16, i = e / 16;
 #line 55 "matmul_simt.cl"
+            const int l = e % 16, i = e / 16;
+#line 57 "matmul_simt.cl"
             float v = 0.0f;
             if (m0 + i < m && k0 + l < k) {
-#line 60 "matmul_simt.cl"
+#line 62 "matmul_simt.cl"
                 v = load1_f16(a, (ulong)(m0 + i) * k + k0 + l);
-#line 63 "matmul_simt.cl"
+#line 65 "matmul_simt.cl"
             }
             as[l][i] = v;
         }
         for (int e = lid; e < 2048; e += 256) {
-#line 70 "matmul_simt.cl"
-            const int j = e % 128, l = e / 128;
 #line 72 "matmul_simt.cl"
+            const int j = e % 128, l = e / 128;
+#line 74 "matmul_simt.cl"
             float v = 0.0f;
-#line 79 "matmul_simt.cl"
+#line 81 "matmul_simt.cl"
             if (n0 + j < n && k0 + l < k)
-#line 83 "matmul_simt.cl"
+#line 87 "matmul_simt.cl"
                 v = load1_f16(b, (ulong)(k0 + l) * n + n0 + j);
-#line 86 "matmul_simt.cl"
+#line 90 "matmul_simt.cl"
             bs[l][j] = v;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -122,7 +124,7 @@ void matmul(__global const half *restrict a, const ulong a_offset,
                 float v = sum[i][j];
 #line 1 "op/store.cl"
                 store1_f16(v, c, at);
-#line 118 "matmul_simt.cl"
+#line 122 "matmul_simt.cl"
             }
         }
     }
