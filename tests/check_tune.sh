@@ -197,6 +197,26 @@ if test $is_cpu = yes; then
     has '^forgot 1 tuned spec'
 fi
 
+# ---- the lines that kiln brings along ----------------------------------------------------------
+
+mkdir brought
+KILN_TEMPLATE_DIR=$dir/brought
+export KILN_TEMPLATE_DIR
+: >brought/tuned.txt
+kiln 0 show gelu m=8123 n=67 approx=tanh
+has '^  values  *derived from'
+cat >brought/tuned.txt <<'END'
+when COMPUTE_UNITS > 0
+gelu m=8123 n=67 approx=tanh variant=simt WG=64 PER_ITEM=4 time=1 kiln=0.1.0
+END
+kiln 0 show gelu m=8123 n=67 approx=tanh
+has '^  values  *shipped'
+has '^  tuning  *WG=64 PER_ITEM=4$'
+echo 'when NOTHING' >brought/tuned.txt
+kiln 1 build gelu m=8123 n=67 approx=tanh
+says 'NOTHING'
+unset KILN_TEMPLATE_DIR
+
 # ---- Ctrl-C, and two at once -------------------------------------------------------------------
 
 last='tune matmul, ended by Ctrl-C'
