@@ -113,6 +113,8 @@ END_OF_TEXT
                         print "bench: " order[i] " has a line in tuned.txt" >"/dev/stderr"
             for (i = 1; i <= count; i++) {
                 spec = order[i]
+                if (origin["derived", spec] != "derived" || origin["tuned", spec] != "tuned")
+                    print "bench: " spec ": its values are not from where they should be" >"/dev/stderr"
                 d = ratio(spec, "derived")
                 s = ratio(spec, "shipped")
                 near_d += d <= 1.1

@@ -142,6 +142,11 @@ static kiln_status check(const probe *p, cl_mem buffer, size_t count, float valu
     return KILN_OK;
 }
 
+static int64_t workgroup_of(const kiln_facts *facts)
+{
+    return facts->cpu ? 1 : facts->max_workgroup < 256 ? facts->max_workgroup : 256;
+}
+
 /* ---- memory ------------------------------------------------------------------------------ */
 
 /* Of each of the two buffers. */
@@ -170,7 +175,8 @@ static kiln_status copy_bytes(const kiln_context *context, size_t block, size_t 
 static kiln_status measure_copy(probe *p, double *bytes_per_s)
 {
     const bool cpu = p->context->facts.cpu;
-    const int64_t workgroup = cpu ? 1 : 256, block = cpu ? 16384 : 16 * workgroup;
+    const int64_t workgroup = workgroup_of(&p->context->facts);
+    const int64_t block = cpu ? 16384 : 16 * workgroup;
     const name_value names[] = {{"WG", workgroup}, {"BLOCK", block}, {NULL, 0}};
     const float value = 1.5F;
     size_t bytes = 0, item = (size_t)block * sizeof(float);
@@ -222,7 +228,7 @@ static kiln_status find_rounds(probe *p, cl_int *rounds)
 static kiln_status measure_fma(probe *p, double *flops_per_s)
 {
     const kiln_facts *facts = &p->context->facts;
-    const int64_t wg = facts->cpu ? 1 : facts->max_workgroup < 256 ? facts->max_workgroup : 256;
+    const int64_t wg = workgroup_of(facts);
     const int64_t width = facts->cpu ? facts->simd_width : 4, chains = facts->cpu ? 12 : 4;
     const int64_t unroll = 8;
     const name_value names[] = {

@@ -8,6 +8,7 @@ case $KILN in
 esac
 test -x "$KILN" || { echo "there is no command $KILN" >&2; exit 1; }
 
+srcdir=$(cd "${abs_srcdir:-${srcdir:-$(dirname "$0")/..}}" && pwd) || exit 1
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -572,6 +573,17 @@ has_not CEILING
 kiln 0 bench bias_add m=64 n=64 --repeat 2 --no-ceilings --json
 equals percent null
 equals bound null
+# Every kernel stands in the list that bench/run measures, at a size that can be.
+kiln 0 list --json
+sed -n 's/^ *"name": "\([a-z_]*\)",*$/\1/p' out >kernels
+while read -r kernel; do
+    checks=$((checks + 1))
+    grep -q "^$kernel " "$srcdir/bench/specs.txt" || fail "$kernel is not in bench/specs.txt"
+done <kernels
+grep -v '^#' "$srcdir/bench/specs.txt" >specs
+while read -r spec; do
+    kiln 0 emit "$spec" --facts cpu
+done <specs
 # Ceilings of kernels that do not do their work are none.
 mkdir broken
 cat >broken/ceiling_copy.cl <<'END'
