@@ -8,7 +8,6 @@
 BEGIN {
     WIDTH = 1660; HEIGHT = 900
     LEFT = 90; RIGHT = 1010; BOTTOM = 70; TOP = 840
-    X_MIN = 0.06; X_MAX = 1000
     CHAR = 7.6; LINE = 14
     PI = atan2(0, -1)
 }
@@ -140,11 +139,18 @@ function crowd(i, j, n, sum_x, sum_y) {
 END {
     if (failed || !count)
         exit 1
-    y_max = 3 * peak
+    X_MIN = x[1]
+    X_MAX = 2 * peak / bandwidth # the roof's corner is on the chart
     y_min = y[1]
-    for (i = 2; i <= count; i++)
+    for (i = 1; i <= count; i++) {
+        X_MIN = x[i] < X_MIN ? x[i] : X_MIN
+        X_MAX = x[i] > X_MAX ? x[i] : X_MAX
         y_min = y[i] < y_min ? y[i] : y_min
+    }
+    X_MIN /= 1.5
+    X_MAX *= 2
     y_min /= 3
+    y_max = 3 * peak
     for (i = 1; i <= count; i++) {
         point_x[i] = px(x[i])
         point_y[i] = py(y[i])

@@ -152,12 +152,9 @@ table_emit() {
     "$work/emit_time" || fail "emit_time failed"
 }
 
-# The specs of bench/specs.txt as arguments, for set_specs and then "$@".
-read_specs() {
-    grep -v '^#' "$top/bench/specs.txt" | grep .
-}
-
+# The specs of a file that begins with words, as kiln bench's JSON.
 bench_every() {
+    grep -v '^#' "$specs" | grep . >"$work/specs"
     set --
     while read -r spec; do
         set -- "$@" "$spec"
@@ -169,7 +166,6 @@ bench_every() {
 measure_every() {
     [ ! -f "$work/every.json" ] || return 0
     say "every kernel"
-    read_specs >"$work/specs"
     bench_every
 }
 
@@ -192,14 +188,15 @@ END_OF_TEXT
 }
 
 table_roofline() {
+    chart=${chart:-$build/roofline.svg}
     printf '## Roofline\n\n'
+    measure_every
+    cp "$work/every.json" "${chart%.*}.json" || fail "${chart%.*}.json cannot be written"
     if ! command -v gnuplot >/dev/null 2>&1; then
-        say "gnuplot is missing: there is no chart"
+        say "gnuplot is missing: elsewhere, bench/roofline ${chart%.*}.json FILE.svg draws the chart"
         echo 'Left out: gnuplot (Debian: gnuplot-nox) is not installed.'
         return
     fi
-    measure_every
-    chart=${chart:-$build/roofline.svg}
     "$top/bench/roofline" "$work/every.json" "$chart" || fail "no chart"
-    echo "Every kernel's arithmetic intensity and speed under the two ceilings: $chart"
+    echo "Every kernel's arithmetic intensity and speed under the two ceilings: ${chart##*/}"
 }

@@ -578,9 +578,11 @@ kiln 0 list --json
 sed -n 's/^ *"name": "\([a-z_]*\)",*$/\1/p' out >kernels
 while read -r kernel; do
     checks=$((checks + 1))
-    grep -q "^$kernel " "$srcdir/bench/specs.txt" || fail "$kernel is not in bench/specs.txt"
+    for file in specs.txt specs_gpu.txt; do
+        grep -q "^$kernel " "$srcdir/bench/$file" || fail "$kernel is not in bench/$file"
+    done
 done <kernels
-grep -v '^#' "$srcdir/bench/specs.txt" >specs
+cat "$srcdir/bench/specs.txt" "$srcdir/bench/specs_gpu.txt" | grep -v '^#' >specs
 while read -r spec; do
     kiln 0 emit "$spec" --facts cpu
 done <specs
