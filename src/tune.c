@@ -1,5 +1,6 @@
 #include "tune.h"
 #include "kernel.h"
+#include "template.h"
 #include "tune_search.h"
 #include "tune_trial.h"
 #include <math.h>
@@ -15,6 +16,17 @@
 
 /* ---- what a context knows ---------------------------------------------------------------- */
 
+/* tuned.txt stands among the templates, and may be replaced as they are. */
+static kiln_status load_shipped(kiln_context *context)
+{
+    char *text = NULL;
+    kiln_status status = kiln_template_load(context->template_dir, "tuned.txt", &text);
+    if (status == KILN_OK)
+        status = kiln_lines_shipped(text, &context->facts, &context->shipped);
+    free(text);
+    return status;
+}
+
 /* With the tuning lock held. */
 static kiln_status load(kiln_context *context)
 {
@@ -22,7 +34,7 @@ static kiln_status load(kiln_context *context)
         return KILN_OK;
     kiln_status status = kiln_tuning_read(context->tuning_store, true, &context->tuning);
     if (status == KILN_OK)
-        status = kiln_lines_shipped(NULL, &context->facts, &context->shipped);
+        status = load_shipped(context);
     if (status != KILN_OK) {
         kiln_lines_free(&context->tuning);
         kiln_lines_free(&context->shipped);

@@ -1,5 +1,4 @@
 #include "tuning.h"
-#include "embedded.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,10 +285,7 @@ kiln_status kiln_lines_shipped(const char *text, const kiln_facts *facts, kiln_l
 {
     kiln_status status = KILN_OK;
     bool holds = false;
-    for (size_t i = 0; !text && i < kiln_num_embedded_templates; i++)
-        if (strcmp(kiln_embedded_templates[i].name, "tuned.txt") == 0)
-            text = kiln_embedded_templates[i].text;
-    for (size_t number = 1; text && *text && status == KILN_OK; number++) {
+    for (size_t number = 1; *text && status == KILN_OK; number++) {
         char *line = next_line(&text);
         status = line ? take_shipped(line, number, facts, &holds, lines) : kiln_fail_memory();
         free(line);

@@ -65,8 +65,8 @@ size_t kiln_lines_remove(kiln_lines *lines, const char *spec);
 kiln_status kiln_lines_near(const kiln_lines *lines, const kiln_spec *spec,
                             kiln_tuning_origin origin, kiln_candidate **candidates, size_t *count);
 
-/* The lines that kiln brings along for devices of these facts (tuned.txt among the templates).
- * text: NULL for that file. A line that cannot be is a KILN_TEMPLATE_ERROR. */
+/* The lines that kiln brings along for devices of these facts. text: of tuned.txt, which stands
+ * among the templates. A line that cannot be is a KILN_TEMPLATE_ERROR. */
 kiln_status kiln_lines_shipped(const char *text, const kiln_facts *facts, kiln_lines *lines);
 
 /* Whether a spec leaves its tuning values to kiln: tile_size and workgroup_size are 0. */

@@ -8,6 +8,7 @@ case $KILN in
 esac
 test -x "$KILN" || { echo "there is no command $KILN" >&2; exit 1; }
 
+srcdir=$(cd "${abs_srcdir:-${srcdir:-$(dirname "$0")/..}}" && pwd) || exit 1
 dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -531,6 +532,9 @@ has '^SPEC .*MEDIAN .*MIN .*SPREAD .*GFLOP/s .*GB/s'
 has '^matmul m=20 n=30 k=40 dtype=f32  .* [num]*s .*%'
 has '^gelu m=? n=30 dtype=f16 approx=none  '
 has '^  with m=5$'
+has '^ceilings  [0-9.e+]* GFLOP/s, .*; [0-9.e+]* GB/s, a plain copy$'
+has '^SPEC .*GB/s .*CEILING BOUND '
+has '^gelu .*% \(memory\|arithmetic\) '
 kiln 0 bench matmul m=20 n=30 k=40 matmul m=20 n=30 k=40 dtype=bf16 --repeat 4 --json
 json
 quiet
@@ -544,6 +548,60 @@ done
 equals runs 4
 equals flops 48000.0
 equals bytes 10400.0
+# A spec's percentage is the larger of what its flops and its bytes make of their ceilings.
+for key in ceiling_gflops ceiling_gbs percent; do
+    above_zero $key
+done
+checks=$((checks + 1))
+awk -F '": ' '
+    /"(median_s|flops|bytes|ceiling_gflops|ceiling_gbs|percent|bound)"/ {
+        split($1, key, "\"")
+        value[key[2]] = $2
+        gsub(/[",]/, "", value[key[2]])
+        if (++count % 7)
+            next
+        arithmetic = value["flops"] / value["ceiling_gflops"] / 1e9
+        memory = value["bytes"] / value["ceiling_gbs"] / 1e9
+        most = memory > arithmetic ? memory : arithmetic
+        off = value["percent"] * value["median_s"] / most / 100 - 1
+        bad += off * off > 1e-12 || value["bound"] != (memory > arithmetic ? "memory" : "arithmetic")
+    }
+    END { exit bad || count != 14 }' out || fail 'percent or bound is not what the ceilings say'
+kiln 0 bench bias_add m=64 n=64 --repeat 2 --no-ceilings
+quiet
+has_not CEILING
+kiln 0 bench bias_add m=64 n=64 --repeat 2 --no-ceilings --json
+equals percent null
+equals bound null
+# Every kernel stands in the list that bench/run measures, at a size that can be.
+kiln 0 list --json
+sed -n 's/^ *"name": "\([a-z_]*\)",*$/\1/p' out >kernels
+while read -r kernel; do
+    checks=$((checks + 1))
+    for file in specs.txt specs_gpu.txt; do
+        grep -q "^$kernel " "$srcdir/bench/$file" || fail "$kernel is not in bench/$file"
+    done
+done <kernels
+cat "$srcdir/bench/specs.txt" "$srcdir/bench/specs_gpu.txt" | grep -v '^#' >specs
+while read -r spec; do
+    kiln 0 emit "$spec" --facts cpu
+done <specs
+# Ceilings of kernels that do not do their work are none.
+mkdir broken
+cat >broken/ceiling_copy.cl <<'END'
+__kernel __attribute__((reqd_work_group_size(${WG}, 1, 1)))
+void ceiling_copy(__global const float *x, __global float *y)
+{
+    if (get_global_id(0) == 0)
+        y[0] = 0 * x[0];
+}
+END
+KILN_TEMPLATE_DIR=broken
+export KILN_TEMPLATE_DIR
+kiln 0 bench bias_add m=64 n=64 --repeat 2
+says '^kiln: note: the ceilings are not measured: the copy gives 0 at element 0, not 1.5$'
+has_not CEILING
+unset KILN_TEMPLATE_DIR
 kiln 2 bench matmul m=2000000 n=8 k=2000000
 refused 'needs a buffer of\|its buffers need'
 kiln 2 bench matmul m=2000000 n=8 k=2000000 gelu m=8 n=8 approx=none --repeat 2 --json

@@ -133,7 +133,7 @@ kiln 0 show gelu m=8000 n=67 approx=tanh
 has '^  values  *derived from'
 kiln 0 show "$spec" --facts cpu
 has '^  values  *derived from'
-kiln 0 bench "$spec" --repeat 2
+kiln 0 bench "$spec" --no-ceilings --repeat 2
 has ", tuned for $spec\$"
 kiln 0 build "$spec"
 has ", tuned for $spec\$"
@@ -197,6 +197,26 @@ if test $is_cpu = yes; then
     has '^forgot 1 tuned spec'
 fi
 
+# ---- the lines that kiln brings along ----------------------------------------------------------
+
+mkdir brought
+KILN_TEMPLATE_DIR=$dir/brought
+export KILN_TEMPLATE_DIR
+: >brought/tuned.txt
+kiln 0 show gelu m=8123 n=67 approx=tanh
+has '^  values  *derived from'
+cat >brought/tuned.txt <<'END'
+when COMPUTE_UNITS > 0
+gelu m=8123 n=67 approx=tanh variant=simt WG=64 PER_ITEM=4 time=1 kiln=0.1.0
+END
+kiln 0 show gelu m=8123 n=67 approx=tanh
+has '^  values  *shipped'
+has '^  tuning  *WG=64 PER_ITEM=4$'
+echo 'when NOTHING' >brought/tuned.txt
+kiln 1 build gelu m=8123 n=67 approx=tanh
+says 'NOTHING'
+unset KILN_TEMPLATE_DIR
+
 # ---- Ctrl-C, and two at once -------------------------------------------------------------------
 
 last='tune matmul, ended by Ctrl-C'
@@ -246,7 +266,7 @@ if test $is_cpu = yes; then
 $spec variant=simt WG=65 PER_ITEM=4 time=1 kiln=1" 'kiln-tuning 1
 gelu m=61 n='; do
         printf '%s\n' "$text" >mine.txt
-        kiln 0 bench "$spec" --repeat 1
+        kiln 0 bench "$spec" --no-ceilings --repeat 1
         has ', derived$'
         checks=$((checks + 1))
         test "$(grep -c 'warning: .*passed over' err)" -eq 1 || fail 'not one warning'

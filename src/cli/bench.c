@@ -1,5 +1,6 @@
 /* kiln bench: how fast specs run. */
 #include "cli.h"
+#include "ceilings.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,8 +136,38 @@ typedef struct {
     char *device, *driver;
     int spec_width;
     bool started;
+    bool has_ceilings;
+    kiln_ceilings ceilings;
     json_t *all; /* NULL: text */
 } report;
+
+/* The nearer ceiling, and how near. */
+typedef struct {
+    const char *bound;
+    double percent; /* the time in which it could not be passed, of the time found */
+} nearness;
+
+static nearness find_nearness(const kiln_ceilings *ceilings, const result *r)
+{
+    double memory = r->cost.bytes / ceilings->bytes_per_s;
+    double arithmetic = r->cost.flops / ceilings->flops_per_s;
+    bool by_memory = memory >= arithmetic;
+    return (nearness){by_memory ? "memory" : "arithmetic",
+                      100 * (by_memory ? memory : arithmetic) / r->median};
+}
+
+/* Specs are measured without them, too. */
+static void measure_ceilings(report *rep, const cli_options *options, kiln_context *context)
+{
+    cli_progress p = cli_start_progress();
+    if (options->given & CLI_NO_CEILINGS)
+        return;
+    cli_show_progress(&p, "the device's ceilings");
+    rep->has_ceilings = kiln_measure_ceilings(context, &rep->ceilings) == KILN_OK;
+    cli_end_progress(&p);
+    if (!rep->has_ceilings)
+        cli_note("the ceilings are not measured: %s", kiln_last_error());
+}
 
 static void start_report(report *rep, const cli_options *options, const cli_spec_list *list,
                          const kiln_context *context)
@@ -158,10 +189,15 @@ static void print_head(report *rep)
     printf("device  %s\ndriver  %s\n", rep->device, rep->driver);
     printf(
         "time    on the host, from the launch's call until the queue is finished; DEVICE is the\n"
-        "        queue's own profile; SPREAD is the middle half's width over the median\n\n");
-    printf("%s%-*s  %-8s %10s %10s %7s %10s %9s %10s %6s  %s%s\n", cli_bold(), rep->spec_width,
-           "SPEC", "VARIANT", "MEDIAN", "MIN", "SPREAD", "GFLOP/s", "GB/s", "DEVICE", "RUNS",
-           "TUNING", cli_plain());
+        "        queue's own profile; SPREAD is the middle half's width over the median\n");
+    if (rep->has_ceilings)
+        printf("ceilings  %.4g GFLOP/s, f32 multiply-adds alone; %.4g GB/s, a plain copy\n",
+               1e-9 * rep->ceilings.flops_per_s, 1e-9 * rep->ceilings.bytes_per_s);
+    printf("\n%s%-*s  %-8s %10s %10s %7s %10s %9s ", cli_bold(), rep->spec_width, "SPEC", "VARIANT",
+           "MEDIAN", "MIN", "SPREAD", "GFLOP/s", "GB/s");
+    if (rep->has_ceilings)
+        printf("%8s %-10s ", "CEILING", "BOUND");
+    printf("%10s %6s  %s%s\n", "DEVICE", "RUNS", "TUNING", cli_plain());
 }
 
 static void report_text(report *rep, const cli_launch *launch, const result *r)
@@ -170,11 +206,16 @@ static void report_text(report *rep, const cli_launch *launch, const result *r)
     print_head(rep);
     if (r->device_median >= 0)
         device = cli_seconds(r->device_median);
-    printf("%-*s  %-8s %10s %10s %6.1f%% %10.4g %9.4g %10s %6zu  %s, %s%s%s\n", rep->spec_width,
-           r->info.spec, r->info.variant, cli_seconds(r->median).text, cli_seconds(r->min).text,
-           100 * r->spread, 1e-9 * r->cost.flops / r->median, 1e-9 * r->cost.bytes / r->median,
-           device.text, r->repeats, r->info.tuning, cli_origin(r->info.tuning_origin),
-           r->info.tuned_for ? " for " : "", r->info.tuned_for ? r->info.tuned_for : "");
+    printf("%-*s  %-8s %10s %10s %6.1f%% %10.4g %9.4g ", rep->spec_width, r->info.spec,
+           r->info.variant, cli_seconds(r->median).text, cli_seconds(r->min).text, 100 * r->spread,
+           1e-9 * r->cost.flops / r->median, 1e-9 * r->cost.bytes / r->median);
+    if (rep->has_ceilings) {
+        nearness near = find_nearness(&rep->ceilings, r);
+        printf("%7.1f%% %-10s ", near.percent, near.bound);
+    }
+    printf("%10s %6zu  %s, %s%s%s\n", device.text, r->repeats, r->info.tuning,
+           cli_origin(r->info.tuning_origin), r->info.tuned_for ? " for " : "",
+           r->info.tuned_for ? r->info.tuned_for : "");
     if (launch->num_dims > 0) {
         printf("  with");
         for (size_t i = 0; i < launch->num_dims; i++)
@@ -182,6 +223,24 @@ static void report_text(report *rep, const cli_launch *launch, const result *r)
         printf("\n");
     }
     fflush(stdout);
+}
+
+/* null where they are not measured. */
+static void add_ceilings(json_t *one, const report *rep, const result *r)
+{
+    nearness near = {0};
+    if (rep->has_ceilings)
+        near = find_nearness(&rep->ceilings, r);
+    const struct {
+        const char *name;
+        double value;
+    } numbers[] = {{"ceiling_gflops", 1e-9 * rep->ceilings.flops_per_s},
+                   {"ceiling_gbs", 1e-9 * rep->ceilings.bytes_per_s},
+                   {"percent", near.percent}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        json_object_set_new(one, numbers[i].name,
+                            rep->has_ceilings ? json_real(numbers[i].value) : json_null());
+    json_object_set_new(one, "bound", rep->has_ceilings ? json_string(near.bound) : json_null());
 }
 
 static void report_json(report *rep, const cli_launch *launch, const result *r)
@@ -209,6 +268,7 @@ static void report_json(report *rep, const cli_launch *launch, const result *r)
         json_object_set_new(one, numbers[i].name, json_real(numbers[i].value));
     json_object_set_new(one, "device_median_s",
                         r->device_median >= 0 ? json_real(r->device_median) : json_null());
+    add_ceilings(one, rep, r);
     json_object_set_new(one, "runs", json_integer((json_int_t)r->repeats));
     json_object_set_new(one, "buffer_bytes", json_integer((json_int_t)r->bytes));
     json_array_append_new(rep->all, one);
@@ -250,6 +310,7 @@ static int run(const cli_options *options)
     if (status == CLI_DONE) {
         report rep;
         start_report(&rep, options, &list, context);
+        measure_ceilings(&rep, options, context);
         /* One that fails does not keep the others from being measured. */
         for (size_t i = 0; i < list.count; i++) {
             int one = bench_spec(options, context, &list.specs[i], &rep);
@@ -276,10 +337,21 @@ const cli_command cli_bench = {
         "time\n"
         "is the host's, from the call of the launch until the queue is finished. GFLOP/s and GB/s\n"
         "are of the median; bytes are every input read once and every output written once.\n"
+        "\n"
+        "CEILING is how near a spec comes to what the device can do at best: the least time that "
+        "its\n"
+        "flops and bytes allow, over the median. BOUND is which of the two takes longer. The\n"
+        "ceilings are measured first, by kernels of kiln's own: f32 multiply-adds that wait for\n"
+        "nothing, as the arithmetic of every dtype is in f32 for these variants, and a plain copy "
+        "of\n"
+        "more than the caches hold. Over 100% means that data came from a cache, or that the "
+        "kernel\n"
+        "reads more than it writes. --no-ceilings leaves them out, and saves a second.\n"
+        "\n"
         "A word with blanks is a spec; of other words, one without `=' begins the next spec.\n"
         "\n"
         "  kiln bench matmul m=1024 n=1024 k=1024 gelu m=4096 n=4096 approx=tanh\n"
         "  kiln bench 'matmul m=? n=4096 k=4096 dtype=f16' --dim m=256 --repeat 50 --json\n",
-    .options = CLI_DEVICE | CLI_DIM | CLI_REPEAT | CLI_MIN_TIME | CLI_JSON,
+    .options = CLI_DEVICE | CLI_DIM | CLI_REPEAT | CLI_MIN_TIME | CLI_NO_CEILINGS | CLI_JSON,
     .run = run,
 };

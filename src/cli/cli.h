@@ -47,7 +47,8 @@ enum {
     CLI_BUDGET = 1 << 25,
     CLI_LIST = 1 << 26,
     CLI_FORGET = 1 << 27,
-    CLI_WORKER = 1 << 28
+    CLI_WORKER = 1 << 28,
+    CLI_NO_CEILINGS = 1 << 29
 };
 
 #define CLI_MAX_DIMS   16

@@ -25,6 +25,7 @@ static const option known[] = {
     {"--dim", 0, "NAME=N", CLI_DIM, "a dimension that the spec leaves open with `?'"},
     {"--repeat", 0, "N", CLI_REPEAT, "measure N launches"},
     {"--min-time", 0, "SECONDS", CLI_MIN_TIME, "measure for at least that long"},
+    {"--no-ceilings", 0, NULL, CLI_NO_CEILINGS, "do not measure what the device can do at best"},
     {"--budget", 0, "SECONDS", CLI_BUDGET, "search that long for each spec, 60 if not given"},
     {"--list", 0, NULL, CLI_LIST, "print what was tuned"},
     {"--forget", 0, NULL, CLI_FORGET, "take the specs, or all, out of what was tuned"},
