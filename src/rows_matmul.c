@@ -1,6 +1,7 @@
 /* The matrix products and the fused rows over their templates. */
 #include "registry.h"
 #include "row_options.h"
+#include "rows_matmul_skinny.h"
 
 /* ---- variants ---------------------------------------------------------------------------- */
 
@@ -110,6 +111,8 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
 
 static const kiln_variant vector = {VECTOR_TILES, .lets = {VECTOR_LETS}, .stages = {VECTOR_STAGE}};
 
+static const kiln_variant skinny = {SKINNY_TILES, .lets = {SKINNY_LETS}, .stages = {SKINNY_STAGE}};
+
 /* With a norm of a's rows in front: its statistics first, then the product normalises a on its way
  * in. */
 #define STATS_SCRATCH .scratch = {{.name = "stats", .count = "m*STATS"}}
@@ -121,6 +124,14 @@ static const kiln_variant normed_vector = {
     STATS_SCRATCH,
     .stages = {{.name = "stats", .file = "norm_vector.cl", .groups = "GROUPS", .workgroup = "1"},
                VECTOR_STAGE},
+};
+
+static const kiln_variant normed_skinny = {
+    SKINNY_TILES,
+    .lets = {SKINNY_LETS, {"U", "4"}, {"ELEMENTS", "16384"}, ROWS_LETS("m", "k"), STATS_LETS},
+    STATS_SCRATCH,
+    .stages = {{.name = "stats", .file = "norm_vector.cl", .groups = "GROUPS", .workgroup = "1"},
+               SKINNY_STAGE},
 };
 
 static const kiln_variant normed_simt = {
@@ -140,6 +151,13 @@ static const kiln_variant summed_vector = {
              {"PADDED", "roundup(n,16)"}},
     PARTS_SCRATCH,
     .stages = {VECTOR_STAGE, FINISH_VECTOR},
+};
+
+static const kiln_variant summed_skinny = {
+    SKINNY_TILES,
+    .lets = {SKINNY_LETS, {"COLUMNS", "512"}, {"PARTS", "1"}, {"PADDED", "roundup(n,16)"}},
+    PARTS_SCRATCH,
+    .stages = {SKINNY_STAGE, FINISH_VECTOR},
 };
 
 static const kiln_variant summed_simt = {
@@ -218,7 +236,7 @@ static const kiln_variant summed_simt = {
 
 #define COUNTS                                                                                     \
     .epilogue_count = "batch*m*n", .prologue_count = "batch*m*k", .flops = "2*batch*m*columns*k"
-#define PRODUCT .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS, .variants = {&vector, &simt}
+#define PRODUCT .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS, .variants = {&skinny, &vector, &simt}
 
 #define PLAIN_PRODUCT                                                                              \
     .family = "matmul", .dims = {"m", "n", "k"}, .options = {PRODUCT_OPTIONS},                     \
@@ -324,7 +342,7 @@ const kiln_row kiln_matmul_rows[] = {
                {"!gelu || approx != 'unset'", "gelu=1: approx must be named: one of none|tanh"},
                {"gelu || approx == 'unset'", "approx=${approx}: is of no use without gelu=1"}},
      COUNTS,
-     .variants = {&normed_vector, &normed_simt}},
+     .variants = {&normed_skinny, &normed_vector, &normed_simt}},
     {.name = "rmsnorm_matmul",
      .family = "matmul",
      .summary = "c = rmsnorm(a) b [+ bias]",
@@ -338,7 +356,7 @@ const kiln_row kiln_matmul_rows[] = {
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
      .rules = {LD_RULES, TILE_SIZE_RULE, EPS_RULE},
      COUNTS,
-     .variants = {&normed_vector, &normed_simt}},
+     .variants = {&normed_skinny, &normed_vector, &normed_simt}},
     {.name = "qkv_projection",
      .family = "matmul",
      .summary = "q, k, v = a w [+ bias], w's columns being q, then k, then v",
@@ -370,7 +388,7 @@ const kiln_row kiln_matmul_rows[] = {
                LD_RULE("ldb", "width_b", "w"),
                TILE_SIZE_RULE},
      COUNTS,
-     .variants = {&vector, &simt}},
+     .variants = {&skinny, &vector, &simt}},
     {.name = "matmul_swiglu",
      .family = "matmul",
      .summary = "c = silu(gate) up, gate and up being the columns of a b",
@@ -403,6 +421,6 @@ const kiln_row kiln_matmul_rows[] = {
      .epilogue = {{.op = "gelu_backward"}, {"column_sums", "dbias"}, {.op = "store"}},
      .rules = {LD_RULES, TILE_SIZE_RULE},
      COUNTS,
-     .variants = {&summed_vector, &summed_simt}},
+     .variants = {&summed_skinny, &summed_vector, &summed_simt}},
 };
 const size_t kiln_num_matmul_rows = sizeof kiln_matmul_rows / sizeof *kiln_matmul_rows;

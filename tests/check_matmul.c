@@ -239,6 +239,53 @@ START_TEST(test_literal_row_lengths)
 }
 END_TEST
 
+/* ---- few rows ---------------------------------------------------------------------------- */
+
+/* Every row of the product in the variant for few rows of a, m being known to the build. */
+static const char *skinny_spec(int i, int m)
+{
+    static const char *const products[] = {
+        "matmul",
+        "matmul_nt",
+        "matmul_tn",
+        "batched_matmul batch=? trans_b=1",
+        "matmul out_dtype=f32 accumulate=1",
+        "matmul_nt out_dtype=bf16",
+        "matmul lda=1201 ldb=1203 ldc=1210",
+        "matmul_nt lda=1203 ldb=1201 ldc=1202 accumulate=1",
+        "batched_matmul batch=? trans_a=1 ldb=1210",
+    };
+    return test_format("%s m=%d n=? k=? dtype=%s variant=skinny", products[i % COUNT(products)], m,
+                       dtypes[(i + i / (int)COUNT(products)) % 3]);
+}
+
+static const int few[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 25, 31, 32};
+
+START_TEST(test_few_rows)
+{
+    static const char *const sizes[] = {"n=1 k=1",    "n=15 k=2",   "n=16 k=17",   "n=17 k=1",
+                                        "n=70 k=600", "n=65 k=31",  "n=127 k=256", "n=1100 k=33",
+                                        "n=3 k=1201", "n=33 k=1100"};
+    for (size_t i = 0; i < COUNT(few); i++) {
+        if (!runs(_i + 9 * (int)i, 8))
+            continue;
+        char spec[160];
+        snprintf(spec, sizeof spec, "%s", skinny_spec(_i + (int)i, few[i]));
+        for (size_t s = 0; s < COUNT(sizes); s++) {
+            const char *args = test_format("%s%s", strstr(spec, "batch=?") ? "batch=3 " : "", sizes[s]);
+            if (!test_run(&(test_case){.spec = spec,
+                                       .args = args,
+                                       .seed = 300 + (unsigned)(_i * 20) + s,
+                                       .misalign = -1,
+                                       .out_of_order = s % 3 == 2,
+                                       .bare = s % 5 == 4,
+                                       .once = s % 4 != 0}))
+                return;
+        }
+    }
+}
+END_TEST
+
 /* ---- special values ---------------------------------------------------------------------- */
 
 /* A few of them among N(0,1); user says which. */
@@ -377,6 +424,10 @@ int main(void)
     tcase_add_loop_test(tests, test_overflow_and_denormals, 0, 2);
     tcase_add_loop_test(tests, test_ties, 0, 2);
     suite_add_tcase(suite, tests);
+    TCase *few_rows = tcase_create("few_rows");
+    tcase_set_timeout(few_rows, 0);
+    tcase_add_loop_test(few_rows, test_few_rows, 0, 9);
+    suite_add_tcase(suite, few_rows);
     int failed = test_main(suite);
     test_close();
     return failed;

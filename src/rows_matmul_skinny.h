@@ -1,0 +1,47 @@
+/* The matrix products' variant for few rows of a. For rows_matmul.c alone. */
+#ifndef KILN_ROWS_MATMUL_SKINNY_H
+#define KILN_ROWS_MATMUL_SKINNY_H
+
+/* DEPTH: rows of b at a time or, where b is transposed, vectors of k. */
+#define SKINNY_TILES                                                                               \
+    .name = "skinny",                                                                              \
+    .about = "CPU, up to 32 rows of a: b is read once, where it is",                               \
+    .allow = {ON_CPU,                                                                              \
+              {"tile_size == 0", "tile_size=${tile_size}: this variant has no tiles"},             \
+              {"known(m)", "m=?: this variant has to know m"},                                     \
+              {"m <= 32", "m=${m}: this variant is for up to 32 rows"}},                           \
+    .tune = {{"W", {16, 8, 4}},                                                                    \
+             {"NV", {4, 2, 1, 8}},                                                                 \
+             {"MR", {8, 4, 6, 3, 2, 1}},                                                           \
+             {"DEPTH", {8, 16, 4, 32, 2, 1, 64}},                                                      \
+             {"KB", {1024, 256, 512, 2048, 4096, 128, 64, 16}},                                    \
+             {"BN", {1024, 512, 2048, 4096, 256, 128, 64, 16}}},                                   \
+    .presets = {"W=max(SIMD,4)"},                                                                  \
+    .require = {{"W <= SIMD || W == 4", "vectors of ${W} are wider than the device's ${SIMD}"},    \
+                {"MR*NV <= (SIMD > 8 ? 24 : 12)",                                                  \
+                 "a register tile of ${MR}x${NV} vectors does not fit the registers"},             \
+                {"MR <= m", "panels of ${MR} rows for ${m}"},                                      \
+                {"!trans_b || W % NV == 0", "${NV} columns do not divide the vectors of ${W}"},    \
+                {"4*(roundup(m,MR)*(KB+16+(trans_b ? W*W : 0))+pair*roundup(m,MR)*"                \
+                 "roundup(BN,trans_b ? W : W*NV)+W) <= LOCAL_MEM",                                 \
+                 "${BN} columns by ${KB} do not fit the device's ${LOCAL_MEM} bytes of local "     \
+                 "memory"}},                                                                       \
+    .widths = {"16", "W"}, .fixed_workgroup = true
+/* DENSE: columns of b side by side for one of c; HALVES: of b that lie apart. SHARES: of equal
+ * width, as many as fill the device. */
+#define SKINNY_LETS                                                                                \
+    {"KC", "known(k) ? min(KB,roundup(k,16)) : KB"}, {"AK", "KC+16"}, {"ROWS", "roundup(m,MR)"},   \
+        {"DENSE", "pair == 2 && gate == 'interleaved' ? 2 : 1"}, {"HALVES", "pair/DENSE"},         \
+        {"NR", "trans_b ? W : W*NV"}, {"KI", "DEPTH*W"},                                               \
+        {"SHARES", "max(ceildiv(n,BN),min(ceildiv(n,64),ceildiv(2*COMPUTE_UNITS,batch)))"},        \
+        {"COLS", "roundup(ceildiv(n,SHARES),W)"}, {"ROOM", "known(COLS) ? COLS : BN"},             \
+        {"PANELS", "ceildiv(DENSE*ROOM,NR)"},                                                      \
+    {                                                                                              \
+        "TILES", "ceildiv(n,COLS)"                                                                 \
+    }
+#define SKINNY_STAGE                                                                               \
+    {                                                                                              \
+        .file = "matmul_skinny_vector.cl", .groups = "TILES*batch", .workgroup = "1"               \
+    }
+
+#endif

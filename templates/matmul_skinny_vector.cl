@@ -1,0 +1,122 @@
+/* c = a b on a CPU for the ${m} rows of ${trans_a ? 'a[k,m]' : 'a[m,k]'}; b[${trans_b ? 'n,k' : 'k,n'}] is read where it is, once.
+ *
+ * One work-item computes ${known(COLS) ? COLS : 'up to '}${known(COLS) ? '' : BN} columns of c, all rows. In steps of ${KC} along k it packs a into
+ * local memory, as f32, and adds what ${trans_b ? 'dot products with the rows' : 'the rows'} of b give to the sums there:
+ *
+ *       as    [row][${AK}]
+@if trans_b
+ *       lanes [row][${W} columns][${W}]   of ${W} columns, before they are summed across
+@end
+ *       sums  ${HALVES > 1 ? '[gate, up]' : ''}[column/${NR}][row][${NR}]
+@if pair == 2
+ *
+ * A column of c takes two of the product, its gate and its up, ${HALVES == 2 ? 'which are n apart' : 'which are neighbours'}.
+@end
+ */
+@include inline.cl
+@let T dtype == 'f32' ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
+@let SUMS PANELS*ROWS*NR
+@# The columns of b that one half of the product has, and whether there is a whole vector of them.
+@let WHOLE DENSE*n
+
+/* The sums of a row's columns from j on, which no vector has behind end. */
+${INLINE}
+static vec${W} sums_at(__local const float *sums, int row, int j, int end)
+{
+@if trans_b
+    const int shift = 0;
+@else
+    const int shift = clamp(j + ${W} - end, 0, ${W});
+@end
+    return vload${W}(0, sums + (j / ${NR} * ${ROWS} + row) * ${NR} + j % ${NR} + shift);
+}
+
+${signature}
+{
+${offsets}
+    __local float as[${ROWS*AK}] __attribute__((aligned(64)));
+    __local float sums[${HALVES*SUMS + W}] __attribute__((aligned(64)));
+@if trans_b
+    __local float lanes[${ROWS*W*W}] __attribute__((aligned(64)));
+@end
+    const ulong tiles = ${TILES};
+    const ulong matrix = get_group_id(0) / tiles;
+    const long n0 = (long)(get_group_id(0) % tiles) * ${COLS};
+    const int cols = (int)min((long)${COLS}, ${n} - n0);
+    const int width = ${DENSE == 2 ? '2 * cols' : 'cols'};
+    a += matrix * ${trans_a ? k : m} * ${lda};
+    b += matrix * ${trans_b ? columns : k} * ${ldb};
+    const ulong c0 = matrix * ${m} * ${ldc};
+
+    for (int i = 0; i < ${HALVES*SUMS}; i += ${W})
+        vstore${W}((vec${W})(0.0f), 0, sums + i);
+    for (long k0 = 0; k0 < ${k}; k0 += ${KC}) {
+        const int kc = (int)min((long)${KC}, ${k} - k0);
+
+        /* Pack a. */
+@if trans_a
+        for (int l = 0; l < ${KC}; l++)
+            for (int r = 0; r < ${ROWS}; r++)
+                as[r * ${AK} + l] =
+                    l < kc && r < ${m} ? load1_${dtype}(a, (ulong)(k0 + l) * ${lda} + r) : 0.0f;
+@else
+        for (int r = 0; r < ${ROWS}; r++) {
+            for (int l = 0; l < kc; l += 16) {
+                vec16 v = (vec16)(0.0f);
+                if (r < ${m}) {
+                    const long row = r, col = k0 + l;
+                    const ulong from = (ulong)row * ${lda} + col;
+                    const int left = kc - l;
+                    if (left >= 16) {
+                        v = load16_${dtype}(a, from);
+@apply prologue v=v row=row col=col w=16 part= count=
+                    } else {
+                        v = load16_${dtype}_part(a, from, left);
+@apply prologue v=v row=row col=col w=16 part=_part count=, left
+                    }
+                }
+                vstore16(v, 0, as + r * ${AK} + l);
+            }
+        }
+@end
+
+@for half HALVES
+@let COLUMN half ? 'n0 + ' : DENSE == 2 ? '2 * n0' : 'n0'
+        {
+            const long j0 = ${COLUMN}${half ? n : ''};
+            __local float *out = sums + ${half*SUMS};
+@if trans_b
+@include matmul_skinny_nt_vector.cl
+@else
+@include matmul_skinny_nn_vector.cl
+@end
+        }
+@end
+    }
+
+    const int end = ${WHOLE} < ${W} ? ${W} : width;
+    for (int r = 0; r < ${m}; r++) {
+        const long row = r;
+        for (int j = 0; j < cols; j += ${W}) {
+            const long col = n0 + j;
+            const ulong at = c0 + (ulong)row * ${ldc} + col;
+            const int left = cols - j;
+@if DENSE == 2
+            const vec${W} lo = sums_at(sums, r, 2 * j, end);
+            const vec${W} hi = sums_at(sums, r, 2 * j + ${W}, end);
+            vec${W} x = (vec${W})(lo.even, hi.even);
+            const vec${W} up = (vec${W})(lo.odd, hi.odd);
+@else
+            vec${W} x = sums_at(sums, r, j, end);
+@if HALVES == 2
+            const vec${W} up = sums_at(sums + ${SUMS}, r, j, end);
+@end
+@end
+            if (left >= ${W}) {
+@apply epilogue v=x up=up row=row col=col at=at share=0 opens=!r w=${W} part= count=
+            } else {
+@apply epilogue v=x up=up row=row col=col at=at share=0 opens=!r w=${W} part=_part count=, left
+            }
+        }
+    }
+}
