@@ -48,21 +48,21 @@ static const char *const specs[] = {
 };
 
 /* By vectors of 16 from one place, four sums at a time. */
-static const char read_source[] =
-    "__kernel __attribute__((reqd_work_group_size(1, 1, 1)))\n"
-    "void read(__global const float *restrict x, __global float *restrict sums, const ulong count)\n"
-    "{\n"
-    "    const ulong first = (ulong)get_group_id(0) * 65536;\n"
-    "    const ulong stop = min(first + 65536, count);\n"
-    "    float16 s0 = 0.0f, s1 = 0.0f, s2 = 0.0f, s3 = 0.0f;\n"
-    "    for (ulong i = first; i < stop; i += 64) {\n"
-    "        s0 += vload16(0, x + i);\n"
-    "        s1 += vload16(1, x + i);\n"
-    "        s2 += vload16(2, x + i);\n"
-    "        s3 += vload16(3, x + i);\n"
-    "    }\n"
-    "    vstore16(s0 + s1 + s2 + s3, get_group_id(0), sums);\n"
-    "}\n";
+static const char read_source[] = "__kernel __attribute__((reqd_work_group_size(1, 1, 1)))\n"
+                                  "void read(__global const float *restrict x, __global float "
+                                  "*restrict sums, const ulong count)\n"
+                                  "{\n"
+                                  "    const ulong first = (ulong)get_group_id(0) * 65536;\n"
+                                  "    const ulong stop = min(first + 65536, count);\n"
+                                  "    float16 s0 = 0.0f, s1 = 0.0f, s2 = 0.0f, s3 = 0.0f;\n"
+                                  "    for (ulong i = first; i < stop; i += 64) {\n"
+                                  "        s0 += vload16(0, x + i);\n"
+                                  "        s1 += vload16(1, x + i);\n"
+                                  "        s2 += vload16(2, x + i);\n"
+                                  "        s3 += vload16(3, x + i);\n"
+                                  "    }\n"
+                                  "    vstore16(s0 + s1 + s2 + s3, get_group_id(0), sums);\n"
+                                  "}\n";
 
 typedef struct bench {
     kiln_context *context;
@@ -139,8 +139,8 @@ static void fill(void *to, size_t bytes, kiln_dtype dtype, uint32_t state)
 static cl_mem make_buffer(const bench *b, size_t bytes, void *data)
 {
     cl_int code;
-    cl_mem buffer = clCreateBuffer(kiln_context_cl(b->context), CL_MEM_COPY_HOST_PTR, bytes, data,
-                                   &code);
+    cl_mem buffer =
+        clCreateBuffer(kiln_context_cl(b->context), CL_MEM_COPY_HOST_PTR, bytes, data, &code);
     if (code != CL_SUCCESS)
         fail("clCreateBuffer failed");
     return code == CL_SUCCESS ? buffer : NULL;
@@ -274,8 +274,8 @@ static bool run_openblas(const bench *b, subject *s, double *taken)
             cblas_sgemv(CblasRowMajor, s->trans_b ? CblasNoTrans : CblasTrans, s->trans_b ? n : k,
                         ldb, 1.0f, y, ldb, x, 1, 0.0f, z, 1);
         else
-            cblas_sgemm(CblasRowMajor, CblasNoTrans, s->trans_b ? CblasTrans : CblasNoTrans, m, n, k,
-                        1.0f, x, k, y, ldb, 0.0f, z, n);
+            cblas_sgemm(CblasRowMajor, CblasNoTrans, s->trans_b ? CblasTrans : CblasNoTrans, m, n,
+                        k, 1.0f, x, k, y, ldb, 0.0f, z, n);
     }
     *taken = seconds() - start;
     return true;
@@ -313,9 +313,8 @@ static bool difference(const bench *b, subject *s, double *error)
     double sum = 0, size = 0;
     for (size_t i = 0; i < s->num_args; i++)
         if (strcmp(s->args[i].name, "c") == 0 &&
-            clEnqueueReadBuffer(b->queue, s->args[i].buffer, CL_TRUE, 0,
-                                s->c_count * sizeof(float), s->host[3], 0, NULL,
-                                NULL) != CL_SUCCESS)
+            clEnqueueReadBuffer(b->queue, s->args[i].buffer, CL_TRUE, 0, s->c_count * sizeof(float),
+                                s->host[3], 0, NULL, NULL) != CL_SUCCESS)
             return fail("clEnqueueReadBuffer failed");
     for (size_t i = 0; i < s->c_count; i++) {
         const double x = s->host[3][i], y = s->host[2][i];

@@ -2,21 +2,30 @@
 #ifndef KILN_ROWS_MATMUL_SKINNY_H
 #define KILN_ROWS_MATMUL_SKINNY_H
 
+/* Up to 4 rows of a make a narrow tile of c: that is widened, and b comes in longer runs. */
+#define FEW "known(m)&&m<=4"
+#define SKINNY_PRESET(kb, bn)                                                                      \
+    "W=max(SIMD,4) NV=SIMD<=8?2:trans_b?4:" FEW "?min(4,known(n)?ceildiv(n,SIMD):4):2 "            \
+    "MR=known(m)?ceildiv(m,ceildiv(m,SIMD>8&&!trans_b?8:4)):1 "                                    \
+    "DEPTH=" FEW "?(trans_b?64:4):(trans_b?32:8) KB=" kb " BN=" bn
+
 /* DEPTH: rows of b at a time or, where b is transposed, vectors of k. */
 #define SKINNY_TILES                                                                               \
-    .name = "skinny",                                                                              \
-    .about = "CPU, up to 32 rows of a: b is read once, where it is",                               \
+    .name = "skinny", .about = "CPU, up to 64 rows of a: b is read once, where it is",             \
     .allow = {ON_CPU,                                                                              \
               {"tile_size == 0", "tile_size=${tile_size}: this variant has no tiles"},             \
               {"known(m)", "m=?: this variant has to know m"},                                     \
-              {"m <= 32", "m=${m}: this variant is for up to 32 rows"}},                           \
+              {"m <= 64", "m=${m}: this variant is for up to 64 rows"},                            \
+              {"variant == 'skinny' || !trans_b || !known(k) || k >= 16*m",                        \
+               "k=${k}: below 16 m, dot products with the rows of b are too short"}},              \
     .tune = {{"W", {16, 8, 4}},                                                                    \
              {"NV", {4, 2, 1, 8}},                                                                 \
              {"MR", {8, 4, 6, 3, 2, 1}},                                                           \
-             {"DEPTH", {8, 16, 4, 32, 2, 1, 64}},                                                      \
+             {"DEPTH", {8, 16, 4, 32, 2, 1, 64}},                                                  \
              {"KB", {1024, 256, 512, 2048, 4096, 128, 64, 16}},                                    \
              {"BN", {1024, 512, 2048, 4096, 256, 128, 64, 16}}},                                   \
-    .presets = {"W=max(SIMD,4)"},                                                                  \
+    .presets = {SKINNY_PRESET("trans_b?(" FEW "?4096:2048):1024", "1024"),                         \
+                SKINNY_PRESET("256", "256"), SKINNY_PRESET("64", "64")},                           \
     .require = {{"W <= SIMD || W == 4", "vectors of ${W} are wider than the device's ${SIMD}"},    \
                 {"MR*NV <= (SIMD > 8 ? 24 : 12)",                                                  \
                  "a register tile of ${MR}x${NV} vectors does not fit the registers"},             \
@@ -31,8 +40,8 @@
  * width, as many as fill the device. */
 #define SKINNY_LETS                                                                                \
     {"KC", "known(k) ? min(KB,roundup(k,16)) : KB"}, {"AK", "KC+16"}, {"ROWS", "roundup(m,MR)"},   \
-        {"DENSE", "pair == 2 && gate == 'interleaved' ? 2 : 1"}, {"HALVES", "pair/DENSE"},         \
-        {"NR", "trans_b ? W : W*NV"}, {"KI", "DEPTH*W"},                                               \
+        {"DENSE", "defined(gate) && gate == 'interleaved' ? 2 : 1"}, {"HALVES", "pair/DENSE"},     \
+        {"NR", "trans_b ? W : W*NV"}, {"KI", "DEPTH*W"},                                           \
         {"SHARES", "max(ceildiv(n,BN),min(ceildiv(n,64),ceildiv(2*COMPUTE_UNITS,batch)))"},        \
         {"COLS", "roundup(ceildiv(n,SHARES),W)"}, {"ROOM", "known(COLS) ? COLS : BN"},             \
         {"PANELS", "ceildiv(DENSE*ROOM,NR)"},                                                      \

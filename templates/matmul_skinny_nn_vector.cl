@@ -11,8 +11,8 @@
                     const ulong from = (ulong)(k0 + l) * ${ldb} + j0;
                     const vec${W} y = load${W}_${dtype}_part(b, from, width);
                     for (int r = 0; r < ${m}; r++) {
-                        const vec${W} sum = vload${W}(r * ${NV}, out);
-                        vstore${W}(fma((vec${W})(as[r * ${AK} + l]), y, sum), r * ${NV}, out);
+                        const vec${W} x = (vec${W})(as[r * ${AK} + l]);
+                        out[r * ${NV}] = fma(x, y, out[r * ${NV}]);
                     }
                 }
 @else
@@ -22,6 +22,13 @@
                 for (; l + ${STEP} <= kc; l += ${STEP}) {
                     for (int j = 0; j < width; j += ${NR}) {
                         __global const ${T} *bp = b + ((ulong)(k0 + l) * ${ldb} + j0);
+@if pass == 0
+                        #pragma unroll
+                        for (int u = ${DEPTH}; u < ${2*DEPTH}; u++)
+                            #pragma unroll
+                            for (int v = 0; v < ${NV}; v++)
+                                ${PREFETCH}(bp + (ulong)u * ${ldb} + (j + v * ${W}), 0, 2);
+@end
                         for (int i = 0; i < ${ROWS}; i += ${MR}) {
                             __local const float *ap = as + i * ${AK} + l;
                             vec${W} sum[${MR}][${NV}];
@@ -44,14 +51,12 @@
                                         sum[r][v] = fma(x, y[v], sum[r][v]);
                                 }
                             }
-                            __local float *kept = out + (j * ${ROWS} + i * ${NR});
+                            __local vec${W} *kept = out + (j / ${W} * ${ROWS} + i * ${NV});
                             #pragma unroll
                             for (int r = 0; r < ${MR}; r++)
                                 #pragma unroll
-                                for (int v = 0; v < ${NV}; v++) {
-                                    sum[r][v] += vload${W}(r * ${NV} + v, kept);
-                                    vstore${W}(sum[r][v], r * ${NV} + v, kept);
-                                }
+                                for (int v = 0; v < ${NV}; v++)
+                                    kept[r * ${NV} + v] += sum[r][v];
                         }
                     }
                 }

@@ -14,31 +14,34 @@
 @end
  */
 @include inline.cl
+@include prefetch.cl
 @let T dtype == 'f32' ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
-@let SUMS PANELS*ROWS*NR
+@let SUMS PANELS*ROWS*NR/W
 @# The columns of b that one half of the product has, and whether there is a whole vector of them.
 @let WHOLE DENSE*n
 
 /* The sums of a row's columns from j on, which no vector has behind end. */
 ${INLINE}
-static vec${W} sums_at(__local const float *sums, int row, int j, int end)
+static vec${W} sums_at(__local const vec${W} *sums, int row, int j, int end)
 {
 @if trans_b
     const int shift = 0;
 @else
     const int shift = clamp(j + ${W} - end, 0, ${W});
 @end
-    return vload${W}(0, sums + (j / ${NR} * ${ROWS} + row) * ${NR} + j % ${NR} + shift);
+    __local const float *row_sums = (__local const float *)sums + (j / ${NR} * ${ROWS} + row) * ${NR};
+    return vload${W}(0, row_sums + j % ${NR} + shift);
 }
 
 ${signature}
 {
 ${offsets}
-    __local float as[${ROWS*AK}] __attribute__((aligned(64)));
-    __local float sums[${HALVES*SUMS + W}] __attribute__((aligned(64)));
+    __local vec16 packed[${ROWS*AK/16}];
+    __local vec${W} sums[${HALVES*SUMS + 1}];
 @if trans_b
-    __local float lanes[${ROWS*W*W}] __attribute__((aligned(64)));
+    __local vec${W} lanes[${ROWS*W}];
 @end
+    __local float *as = (__local float *)packed;
     const ulong tiles = ${TILES};
     const ulong matrix = get_group_id(0) / tiles;
     const long n0 = (long)(get_group_id(0) % tiles) * ${COLS};
@@ -48,8 +51,8 @@ ${offsets}
     b += matrix * ${trans_b ? columns : k} * ${ldb};
     const ulong c0 = matrix * ${m} * ${ldc};
 
-    for (int i = 0; i < ${HALVES*SUMS}; i += ${W})
-        vstore${W}((vec${W})(0.0f), 0, sums + i);
+    for (int i = 0; i < ${HALVES*SUMS}; i++)
+        sums[i] = (vec${W})(0.0f);
     for (long k0 = 0; k0 < ${k}; k0 += ${KC}) {
         const int kc = (int)min((long)${KC}, ${k} - k0);
 
@@ -75,7 +78,7 @@ ${offsets}
 @apply prologue v=v row=row col=col w=16 part=_part count=, left
                     }
                 }
-                vstore16(v, 0, as + r * ${AK} + l);
+                packed[(r * ${AK} + l) / 16] = v;
             }
         }
 @end
@@ -84,7 +87,7 @@ ${offsets}
 @let COLUMN half ? 'n0 + ' : DENSE == 2 ? '2 * n0' : 'n0'
         {
             const long j0 = ${COLUMN}${half ? n : ''};
-            __local float *out = sums + ${half*SUMS};
+            __local vec${W} *out = sums + ${half*SUMS};
 @if trans_b
 @include matmul_skinny_nt_vector.cl
 @else

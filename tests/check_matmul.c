@@ -259,7 +259,7 @@ static const char *skinny_spec(int i, int m)
                        dtypes[(i + i / (int)COUNT(products)) % 3]);
 }
 
-static const int few[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 25, 31, 32};
+static const int few[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 25, 31, 32, 48, 63, 64};
 
 START_TEST(test_few_rows)
 {
@@ -272,7 +272,8 @@ START_TEST(test_few_rows)
         char spec[160];
         snprintf(spec, sizeof spec, "%s", skinny_spec(_i + (int)i, few[i]));
         for (size_t s = 0; s < COUNT(sizes); s++) {
-            const char *args = test_format("%s%s", strstr(spec, "batch=?") ? "batch=3 " : "", sizes[s]);
+            const char *args =
+                test_format("%s%s", strstr(spec, "batch=?") ? "batch=3 " : "", sizes[s]);
             if (!test_run(&(test_case){.spec = spec,
                                        .args = args,
                                        .seed = 300 + (unsigned)(_i * 20) + s,
@@ -283,6 +284,38 @@ START_TEST(test_few_rows)
                 return;
         }
     }
+}
+END_TEST
+
+/* Literal columns and k leave out branches; few columns are not a vector's width. */
+START_TEST(test_few_rows_literal)
+{
+    static const char *const specs[] = {
+        "matmul m=1 n=1 k=1",
+        "matmul m=3 n=15 k=33 dtype=bf16",
+        "matmul m=1 n=16 k=9 dtype=f16",
+        "matmul m=13 n=1000 k=70",
+        "matmul m=4 n=4099 k=20000",
+        "matmul m=16 n=600 k=5000 dtype=f16 out_dtype=f32",
+        "matmul m=33 n=50 k=1 accumulate=1",
+        "matmul_nt m=1 n=1 k=1",
+        "matmul_nt m=2 n=33 k=20001",
+        "matmul_nt m=5 n=1003 k=300 dtype=bf16",
+        "matmul_nt m=16 n=70 k=4100 dtype=f16 accumulate=1",
+        "matmul_tn m=7 n=130 k=1100",
+        "batched_matmul batch=5 m=2 n=3 k=4 trans_a=1 trans_b=1",
+        "batched_matmul batch=33 m=17 n=40 k=70 trans_b=1 dtype=bf16",
+        "matmul m=6 n=100 k=? lda=601 ldb=103 ldc=120",
+        "matmul m=9 n=? k=100 ldb=300",
+    };
+    if (!runs(_i, 5))
+        return;
+    test_run(&(test_case){.spec = test_format("%s variant=skinny", specs[_i]),
+                          .args = strstr(specs[_i], "k=?")   ? "k=577"
+                                  : strstr(specs[_i], "n=?") ? "n=259"
+                                                             : "",
+                          .seed = 700 + (unsigned)_i,
+                          .misalign = _i % 2});
 }
 END_TEST
 
@@ -313,6 +346,66 @@ START_TEST(test_inf_and_nan)
                               .fill = fill_special,
                               .user = special,
                               .once = true});
+    }
+}
+END_TEST
+
+/* The columns at an edge are computed from vectors that others have too. */
+START_TEST(test_few_rows_inf_and_nan)
+{
+    static double special[] = {INFINITY, -INFINITY, NAN, 0};
+    static const char *const args[] = {"n=51 k=29", "n=9 k=530", "n=17 k=16"};
+    for (size_t i = 0; i < COUNT(args); i++)
+        test_run(&(test_case){
+            .spec = test_format("%s m=13 n=? k=? dtype=%s variant=skinny", rows[_i], dtypes[_i]),
+            .args = args[i],
+            .misalign = (int)i,
+            .fill = fill_special,
+            .user = special,
+            .once = true});
+}
+END_TEST
+
+/* What kiln chooses by itself, and why not. */
+START_TEST(test_few_rows_choice)
+{
+    static const struct {
+        const char *spec, *variant;
+    } chosen[] = {
+        {"matmul m=1 n=512 k=512", "skinny"},
+        {"matmul m=64 n=512 k=512", "skinny"},
+        {"matmul m=65 n=512 k=512", "vector"},
+        {"matmul m=? n=512 k=512", "vector"},
+        {"matmul m=16 n=512 k=512 tile_size=16", "vector"},
+        {"matmul_nt m=16 n=512 k=256", "skinny"},
+        {"matmul_nt m=16 n=512 k=255", "vector"},
+        {"matmul_nt m=16 n=512 k=?", "skinny"},
+        {"batched_matmul batch=? m=4 n=64 k=64", "skinny"},
+    };
+    for (size_t i = 0; i < COUNT(chosen); i++) {
+        kiln_kernel *kernel;
+        kiln_kernel_info info;
+        kiln_status status =
+            kiln_create_kernel(test_context, "matmul m=1 n=1 k=1 variant=skinny", &kernel);
+        if (status == KILN_UNSUPPORTED && strstr(kiln_last_error(), "the device is no CPU"))
+            return;
+        test_ok(status);
+        kiln_release_kernel(kernel);
+        test_ok(kiln_create_kernel(test_context, chosen[i].spec, &kernel));
+        test_ok(kiln_get_kernel_info(kernel, &info));
+        ck_assert_msg(strcmp(info.variant, chosen[i].variant) == 0, "%s: %s", chosen[i].spec,
+                      info.variant);
+        kiln_release_kernel(kernel);
+    }
+    static const char *const refused[][2] = {
+        {"matmul m=65 n=1 k=1 variant=skinny", "m=65: this variant is for up to 64 rows"},
+        {"matmul m=? n=1 k=1 variant=skinny", "m=?: this variant has to know m"},
+        {"matmul m=8 n=1 k=1 tile_size=8 variant=skinny", "tile_size=8: this variant has no tiles"},
+    };
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        kiln_kernel *kernel;
+        test_refused(kiln_create_kernel(test_context, refused[i][0], &kernel), KILN_UNSUPPORTED,
+                     refused[i][1]);
     }
 }
 END_TEST
@@ -426,7 +519,10 @@ int main(void)
     suite_add_tcase(suite, tests);
     TCase *few_rows = tcase_create("few_rows");
     tcase_set_timeout(few_rows, 0);
+    tcase_add_test(few_rows, test_few_rows_choice);
     tcase_add_loop_test(few_rows, test_few_rows, 0, 9);
+    tcase_add_loop_test(few_rows, test_few_rows_literal, 0, 16);
+    tcase_add_loop_test(few_rows, test_few_rows_inf_and_nan, 0, 3);
     suite_add_tcase(suite, few_rows);
     int failed = test_main(suite);
     test_close();
