@@ -37,12 +37,13 @@
                  "memory"}},                                                                       \
     .widths = {"16", "W"}, .fixed_workgroup = true
 /* DENSE: columns of b side by side for one of c; HALVES: of b that lie apart. SHARES: of equal
- * width, as many as fill the device. */
+ * width, so many for each compute unit. */
 #define SKINNY_LETS                                                                                \
     {"KC", "known(k) ? min(KB,roundup(k,16)) : KB"}, {"AK", "KC+16"}, {"ROWS", "roundup(m,MR)"},   \
         {"DENSE", "defined(gate) && gate == 'interleaved' ? 2 : 1"}, {"HALVES", "pair/DENSE"},     \
         {"NR", "trans_b ? W : W*NV"}, {"KI", "DEPTH*W"},                                           \
-        {"SHARES", "max(ceildiv(n,BN),min(ceildiv(n,64),ceildiv(2*COMPUTE_UNITS,batch)))"},        \
+        {"SHARES",                                                                                 \
+         "min(ceildiv(n,min(BN,64)),roundup(ceildiv(n,BN),ceildiv(COMPUTE_UNITS,batch)))"},        \
         {"COLS", "roundup(ceildiv(n,SHARES),W)"}, {"ROOM", "known(COLS) ? COLS : BN"},             \
         {"PANELS", "ceildiv(DENSE*ROOM,NR)"},                                                      \
     {                                                                                              \
