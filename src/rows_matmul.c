@@ -155,7 +155,7 @@ static const kiln_variant summed_vector = {
 
 static const kiln_variant summed_skinny = {
     SKINNY_TILES,
-    .lets = {SKINNY_LETS, {"COLUMNS", "512"}, {"PARTS", "1"}, {"PADDED", "roundup(n,16)"}},
+    .lets = {SKINNY_LETS, {"COLUMNS", "512"}, {"PARTS", "STRIPS"}, {"PADDED", "roundup(n,16)"}},
     PARTS_SCRATCH,
     .stages = {SKINNY_STAGE, FINISH_VECTOR},
 };

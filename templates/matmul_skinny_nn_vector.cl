@@ -10,7 +10,7 @@
                 for (int l = 0; l < kc; l++) {
                     const ulong from = (ulong)(k0 + l) * ${ldb} + j0;
                     const vec${W} y = load${W}_${dtype}_part(b, from, width);
-                    for (int r = 0; r < ${m}; r++) {
+                    for (int r = 0; r < height; r++) {
                         const vec${W} x = (vec${W})(as[r * ${AK} + l]);
                         out[r * ${NV}] = fma(x, y, out[r * ${NV}]);
                     }
@@ -29,7 +29,7 @@
                             for (int v = 0; v < ${NV}; v++)
                                 ${PREFETCH}(bp + (ulong)u * ${ldb} + (j + v * ${W}), 0, 2);
 @end
-                        for (int i = 0; i < ${ROWS}; i += ${MR}) {
+                        for (int i = 0; i < rows; i += ${MR}) {
                             __local const float *ap = as + i * ${AK} + l;
                             vec${W} sum[${MR}][${NV}];
                             #pragma unroll
@@ -51,7 +51,7 @@
                                         sum[r][v] = fma(x, y[v], sum[r][v]);
                                 }
                             }
-                            __local vec${W} *kept = out + (j / ${W} * ${ROWS} + i * ${NV});
+                            __local vec${W} *kept = out + (j / ${W} * rows + i * ${NV});
                             #pragma unroll
                             for (int r = 0; r < ${MR}; r++)
                                 #pragma unroll

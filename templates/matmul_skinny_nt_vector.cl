@@ -1,8 +1,8 @@
-@let AHEAD ceildiv(NV,ROWS/MR)
+@let AHEAD known(m) ? ceildiv(NV,ROWS/MR) : 1
 @# Adds the products of a with ${W} rows of b to out: ${NV} rows of b meet ${MR} of a at a time, over
 @# ${KI} of k before the next rows of a, so that b is then in L1.
             for (int j = 0; j < width; j += ${W}) {
-                for (int i = 0; i < ${ROWS*W}; i++)
+                for (int i = 0; i < rows * ${W}; i++)
                     lanes[i] = (vec${W})(0.0f);
                 for (int g = 0; g < ${W}; g += ${NV}) {
                     for (int l0 = 0; l0 < kc; l0 += ${KI}) {
@@ -12,7 +12,7 @@
 @end
                         const int over = stop == kc;
                         const int next = j + g + (over ? ${NV} : 0), skip = over ? -l0 : ${KI};
-                        for (int i = 0; i < ${ROWS}; i += ${MR}) {
+                        for (int i = 0; i < rows; i += ${MR}) {
 @for q AHEAD
                             __global const ${T} *p${q} = b + ((ulong)(j0 + min(next + i / ${MR} * ${AHEAD} + ${q}, width - 1)) * ${ldb} + k0 + skip);
 @end
@@ -56,7 +56,7 @@
                     }
                 }
                 /* Across the lanes: each round leaves half of the vectors, and half of a sum in each. */
-                for (int r = 0; r < ${m}; r++) {
+                for (int r = 0; r < height; r++) {
                     vec${W} t[${W}];
                     #pragma unroll
                     for (int e = 0; e < ${W}; e++)
@@ -66,6 +66,6 @@
 @let X 2*TO
                     t[${TO}] = (vec${W})(t[${X}].even, t[${X+1}].even) + (vec${W})(t[${X}].odd, t[${X+1}].odd);
 @end
-                    out[j / ${W} * ${ROWS} + r] += t[0];
+                    out[j / ${W} * rows + r] += t[0];
                 }
             }

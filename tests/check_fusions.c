@@ -128,29 +128,32 @@ START_TEST(test_literal)
 }
 END_TEST
 
-/* Few rows, which are known when the kernel is made. */
+/* Few rows, or any number of them, 64 at a time. */
 START_TEST(test_few_rows)
 {
     static const char *const sizes[] = {"n=1 k=2", "n=129 k=17", "n=7 k=33", "n=65 k=63",
                                         "n=40 k=600"};
-    static const int few[] = {1, 3, 16, 33};
-    int row = _i / 16, options = _i / 4 % 4, m = few[(_i + row) % 4];
+    static const char *const few[] = {"1", "3", "16", "33", "?"};
+    static const char *const any[] = {"m=3 ", "m=130 ", "m=64 ", "m=65 ", "m=40 "};
+    int row = _i / 16, options = _i / 4 % 4;
+    const char *m = few[(_i + row) % 5];
     if (!rows[row].options[options] || (test_quick() && _i % 9 != 0))
         return;
     char spec[200];
     for (int nt = 0; nt < 2; nt++) {
         if (options > 0 && (_i + nt) % 2 != 0)
             continue;
-        snprintf(spec, sizeof spec, "%.*s m=%d n=? k=? %s layout=%s dtype=%s variant=skinny",
+        snprintf(spec, sizeof spec, "%.*s m=%s n=? k=? %s layout=%s dtype=%s variant=skinny",
                  (int)strcspn(rows[row].spec, " "), rows[row].spec, m, rows[row].options[options],
                  nt ? "nt" : "nn", dtypes[(_i + nt) % 3]);
         for (size_t s = 0; s < COUNT(sizes); s++)
-            if (!test_run(&(test_case){.spec = spec,
-                                       .args = sizes[s],
-                                       .seed = s * 31 + (size_t)_i,
-                                       .misalign = -1,
-                                       .bare = s % 4 == 2,
-                                       .once = s % 3 != 0}))
+            if (!test_run(
+                    &(test_case){.spec = spec,
+                                 .args = test_format("%s%s", *m == '?' ? any[s] : "", sizes[s]),
+                                 .seed = s * 31 + (size_t)_i,
+                                 .misalign = -1,
+                                 .bare = s % 4 == 2,
+                                 .once = s % 3 != 0}))
                 return;
     }
 }
@@ -171,6 +174,8 @@ START_TEST(test_few_rows_literal)
         "layernorm_matmul m=2 n=130 k=1033 layout=nt bias=1 save_stats=1",
         "rmsnorm_matmul m=6 n=70 k=1500 bias=1 lda=1501 ldb=71 ldc=73 dtype=bf16",
         "gelu_matmul m=1 n=33 k=2100 approx=none layout=nt dtype=f16",
+        "layernorm_matmul m=130 n=33 k=70 save_stats=1",
+        "matmul_gelu_backward m=200 n=17 k=33 approx=none dbias=1",
     };
     if (!test_quick() || _i % 4 == 1)
         test_run(&(test_case){
@@ -324,7 +329,7 @@ int main(void)
     TCase *few_rows = tcase_create("few_rows");
     tcase_set_timeout(few_rows, 0);
     tcase_add_loop_test(few_rows, test_few_rows, 0, 16 * (int)COUNT(rows));
-    tcase_add_loop_test(few_rows, test_few_rows_literal, 0, 12);
+    tcase_add_loop_test(few_rows, test_few_rows_literal, 0, 14);
     suite_add_tcase(suite, few_rows);
     int failed = test_main(suite);
     test_close();

@@ -241,8 +241,8 @@ END_TEST
 
 /* ---- few rows ---------------------------------------------------------------------------- */
 
-/* Every row of the product in the variant for few rows of a, m being known to the build. */
-static const char *skinny_spec(int i, int m)
+/* Every row of the product in the variant for few rows of a; m: "7" or "?". */
+static const char *skinny_spec(int i, const char *m)
 {
     static const char *const products[] = {
         "matmul",
@@ -255,7 +255,7 @@ static const char *skinny_spec(int i, int m)
         "matmul_nt lda=1203 ldb=1201 ldc=1202 accumulate=1",
         "batched_matmul batch=? trans_a=1 ldb=1210",
     };
-    return test_format("%s m=%d n=? k=? dtype=%s variant=skinny", products[i % COUNT(products)], m,
+    return test_format("%s m=%s n=? k=? dtype=%s variant=skinny", products[i % COUNT(products)], m,
                        dtypes[(i + i / (int)COUNT(products)) % 3]);
 }
 
@@ -270,7 +270,7 @@ START_TEST(test_few_rows)
         if (!runs(_i + 9 * (int)i, 8))
             continue;
         char spec[160];
-        snprintf(spec, sizeof spec, "%s", skinny_spec(_i + (int)i, few[i]));
+        snprintf(spec, sizeof spec, "%s", skinny_spec(_i + (int)i, test_format("%d", few[i])));
         for (size_t s = 0; s < COUNT(sizes); s++) {
             const char *args =
                 test_format("%s%s", strstr(spec, "batch=?") ? "batch=3 " : "", sizes[s]);
@@ -284,6 +284,20 @@ START_TEST(test_few_rows)
                 return;
         }
     }
+}
+END_TEST
+
+/* Any number of rows, 64 at a time. */
+START_TEST(test_rows_by_strips)
+{
+    char spec[160];
+    snprintf(spec, sizeof spec, "%s", skinny_spec(_i, "?"));
+    if (runs(_i, 4) && sweep(spec, 500 + (unsigned)_i, some(NUM_EDGES, 2)))
+        test_run(&(test_case){.spec = spec,
+                              .args = strstr(spec, "batch=?") ? "batch=2 m=130 n=70 k=300"
+                                                              : "m=130 n=70 k=1100",
+                              .seed = 500 + (unsigned)_i,
+                              .misalign = -1});
 }
 END_TEST
 
@@ -307,6 +321,8 @@ START_TEST(test_few_rows_literal)
         "batched_matmul batch=33 m=17 n=40 k=70 trans_b=1 dtype=bf16",
         "matmul m=6 n=100 k=? lda=601 ldb=103 ldc=120",
         "matmul m=9 n=? k=100 ldb=300",
+        "matmul_nt m=100 n=66 k=30 accumulate=1",
+        "matmul_tn m=193 n=33 k=40 dtype=bf16",
     };
     if (!runs(_i, 5))
         return;
@@ -376,6 +392,7 @@ START_TEST(test_few_rows_choice)
         {"matmul m=64 n=512 k=512", "skinny"},
         {"matmul m=65 n=512 k=512", "vector"},
         {"matmul m=? n=512 k=512", "vector"},
+        {"matmul m=? n=512 k=512 variant=skinny", "skinny"},
         {"matmul m=16 n=512 k=512 tile_size=16", "vector"},
         {"matmul_nt m=16 n=512 k=256", "skinny"},
         {"matmul_nt m=16 n=512 k=255", "vector"},
@@ -398,8 +415,6 @@ START_TEST(test_few_rows_choice)
         kiln_release_kernel(kernel);
     }
     static const char *const refused[][2] = {
-        {"matmul m=65 n=1 k=1 variant=skinny", "m=65: this variant is for up to 64 rows"},
-        {"matmul m=? n=1 k=1 variant=skinny", "m=?: this variant has to know m"},
         {"matmul m=8 n=1 k=1 tile_size=8 variant=skinny", "tile_size=8: this variant has no tiles"},
     };
     for (size_t i = 0; i < COUNT(refused); i++) {
@@ -521,7 +536,8 @@ int main(void)
     tcase_set_timeout(few_rows, 0);
     tcase_add_test(few_rows, test_few_rows_choice);
     tcase_add_loop_test(few_rows, test_few_rows, 0, 9);
-    tcase_add_loop_test(few_rows, test_few_rows_literal, 0, 16);
+    tcase_add_loop_test(few_rows, test_rows_by_strips, 0, 18);
+    tcase_add_loop_test(few_rows, test_few_rows_literal, 0, 18);
     tcase_add_loop_test(few_rows, test_few_rows_inf_and_nan, 0, 3);
     suite_add_tcase(suite, few_rows);
     int failed = test_main(suite);
