@@ -1,6 +1,7 @@
 /* The matrix products and the fused rows over their templates. */
 #include "registry.h"
 #include "row_options.h"
+#include "rows_matmul_skinny.h"
 
 /* ---- variants ---------------------------------------------------------------------------- */
 
@@ -60,18 +61,23 @@
 
 static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SIMT_STAGE}};
 
+/* b is not packed but read where it is: it comes in panels, and need not be converted more than a
+ * few times. */
+#define DIRECT_B "packed && (dtype == 'f32' || known(m) && m <= 24)"
 #define VECTOR_TILES                                                                               \
     .name = "vector",                                                                              \
     .about = "CPU: a work-item a macro-tile, packed blocks in local memory, explicit vectors",     \
     .allow = {ON_CPU},                                                                             \
     .tune = {{"W", {16, 8, 4}},                                                                    \
              {"NV", {4, 2, 1}},                                                                    \
-             {"MR", {6, 8, 4, 2, 1}},                                                              \
+             {"MR", {6, 8, 4, 2, 1, 3}},                                                           \
              {"KC", {256, 512, 1024, 128, 64, 32}},                                                \
              {"MC", {240, 120, 128, 64, 32, 16, 8}},                                               \
              {"NC", {256, 512, 1024, 2048, 128, 64, 32, 16, 8}},                                   \
              {"MS", {480, 960, 720, 1200, 240, 128, 64, 32, 16, 8}}},                              \
-    .presets = {"W=min(max(SIMD,4),tile_size) NV=tile_size>=64&&SIMD>8?2:pair MR=8 KC=256 "        \
+    .presets = {"W=max(SIMD,4) NV=SIMD>8?4:2 MR=packed&&known(m)&&m<6?max(m,m/5*6):0 KC=256 "      \
+                "MC=240 NC=c_keeps?512:256 MS=c_keeps?1200:240",                                   \
+                "W=min(max(SIMD,4),tile_size) NV=tile_size>=64&&SIMD>8?2:pair MR=8 KC=256 "        \
                 "MC=tile_size NC=pair*tile_size MS=tile_size",                                     \
                 "W=min(max(SIMD,4),tile_size) NV=pair MR=8 KC=64 MC=tile_size "                    \
                 "NC=pair*tile_size MS=tile_size",                                                  \
@@ -82,28 +88,26 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=128 MS=240",                    \
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=120 NC=64 MS=240",                     \
                 "W=max(SIMD,4) NV=SIMD>8?2:pair MR=8 KC=128 MC=64 NC=64 MS=64"},                   \
-    .require =                                                                                     \
-        {TILE_RULE("MC == MS && MC == tile_size && NC == pair*tile_size"),                         \
-         {"MC % MR == 0 && MS % MR == 0 && MS >= MC",                                              \
-          "panels of ${MR} rows do not divide blocks of ${MC} and ${MS}"},                         \
-         {"NV % pair == 0 && NC % (W*NV) == 0",                                                    \
-          "panels of ${W*NV} columns do not divide blocks of ${NC}"},                              \
-         {"W <= SIMD || W == 4", "vectors of ${W} are wider than the device's ${SIMD}"},           \
-         {"MR*NV <= (SIMD > 8 ? 24 : 12)",                                                         \
-          "a register tile of ${MR}x${NV} vectors does not fit the registers"},                    \
-         {"!packed || 64 % (W*NV) == 0",                                                           \
-          "panels of ${W*NV} columns do not divide those of 64 that b is packed in"},              \
-         {"4*((known(k) ? min(KC,roundup(k,16)) : KC)*(MC+(packed && dtype == 'f32' ? 0 : NC))+"   \
-          "(!c_keeps && (!known(k) || k > KC) ? MS*NC : 0)) <= LOCAL_MEM",                         \
-          "blocks of ${MC}x${NC} by ${KC} do not fit the device's ${LOCAL_MEM} bytes of "          \
-          "local memory"}},                                                                        \
+    .require = {TILE_RULE("MC == MS && MC == tile_size && NC == pair*tile_size"),                  \
+                {"MC % MR == 0 && MS % MR == 0 && MS >= MC",                                       \
+                 "panels of ${MR} rows do not divide blocks of ${MC} and ${MS}"},                  \
+                {"NV % pair == 0 && NC % (W*NV) == 0",                                             \
+                 "panels of ${W*NV} columns do not divide blocks of ${NC}"},                       \
+                {"W <= SIMD || W == 4", "vectors of ${W} are wider than the device's ${SIMD}"},    \
+                {"MR*NV <= (SIMD > 8 ? 24 : 12)",                                                  \
+                 "a register tile of ${MR}x${NV} vectors does not fit the registers"},             \
+                {"!packed || 64 % (W*NV) == 0",                                                    \
+                 "panels of ${W*NV} columns do not divide those of 64 that b is packed in"},       \
+                {"4*((known(k) ? min(KC,roundup(k,16)) : KC)*(MC+(" DIRECT_B " ? 0 : NC))+"        \
+                 "(!c_keeps && (!known(k) || k > KC) ? MS*NC : 0)) <= LOCAL_MEM",                  \
+                 "blocks of ${MC}x${NC} by ${KC} do not fit the device's ${LOCAL_MEM} bytes of "   \
+                 "local memory"}},                                                                 \
     .widths = {"16", "W"}, .fixed_workgroup = true
 /* STRIPS: of equal height, as many as fill the device. */
 #define VECTOR_LETS                                                                                \
     {"KB", "known(k) ? min(KC,roundup(k,16)) : KC"}, {"SUMS", "!known(k) || k > KC"},              \
-        {"IN_C", "c_keeps"}, {"DIRECT", "packed && dtype == 'f32'"},                               \
-        {"ADDS", "defined(accumulate) && accumulate"}, {"NR", "W*NV"},                             \
-        {"TILES_N", "ceildiv(columns,NC)"},                                                        \
+        {"IN_C", "c_keeps"}, {"DIRECT", DIRECT_B}, {"ADDS", "defined(accumulate) && accumulate"},  \
+        {"NR", "W*NV"}, {"TILES_N", "ceildiv(columns,NC)"},                                        \
         {"TILE_COLS", "min(roundup(ceildiv(columns,TILES_N),NR),NC)"},                             \
         {"STRIPS", "max(ceildiv(m,MS),min(ceildiv(m,8*MR),"                                        \
                    "ceildiv(2*COMPUTE_UNITS,TILES_N*batch)))"},                                    \
@@ -118,6 +122,8 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
 
 static const kiln_variant vector = {VECTOR_TILES, .lets = {VECTOR_LETS}, .stages = {VECTOR_STAGE}};
 
+static const kiln_variant skinny = {SKINNY_TILES, .lets = {SKINNY_LETS}, .stages = {SKINNY_STAGE}};
+
 /* With a norm of a's rows in front: its statistics first, then the product normalises a on its way
  * in. */
 #define STATS_SCRATCH .scratch = {{.name = "stats", .count = "m*STATS"}}
@@ -129,6 +135,14 @@ static const kiln_variant normed_vector = {
     STATS_SCRATCH,
     .stages = {{.name = "stats", .file = "norm_vector.cl", .groups = "GROUPS", .workgroup = "1"},
                VECTOR_STAGE},
+};
+
+static const kiln_variant normed_skinny = {
+    SKINNY_TILES,
+    .lets = {SKINNY_LETS, {"U", "4"}, {"ELEMENTS", "16384"}, ROWS_LETS("m", "k"), STATS_LETS},
+    STATS_SCRATCH,
+    .stages = {{.name = "stats", .file = "norm_vector.cl", .groups = "GROUPS", .workgroup = "1"},
+               SKINNY_STAGE},
 };
 
 static const kiln_variant normed_simt = {
@@ -148,6 +162,13 @@ static const kiln_variant summed_vector = {
              {"PADDED", "roundup(n,16)"}},
     PARTS_SCRATCH,
     .stages = {VECTOR_STAGE, FINISH_VECTOR},
+};
+
+static const kiln_variant summed_skinny = {
+    SKINNY_TILES,
+    .lets = {SKINNY_LETS, {"COLUMNS", "512"}, {"PARTS", "STRIPS"}, {"PADDED", "roundup(n,16)"}},
+    PARTS_SCRATCH,
+    .stages = {SKINNY_STAGE, FINISH_VECTOR},
 };
 
 static const kiln_variant summed_simt = {
@@ -221,7 +242,7 @@ static const kiln_variant summed_simt = {
 
 #define COUNTS                                                                                     \
     .epilogue_count = "batch*m*n", .prologue_count = "batch*m*k", .flops = "2*batch*m*columns*k"
-#define PRODUCT .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS, .variants = {&vector, &simt}
+#define PRODUCT .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS, .variants = {&skinny, &vector, &simt}
 
 #define PLAIN_PRODUCT                                                                              \
     .family = "matmul", .dims = {"m", "n", "k"}, .options = {PRODUCT_OPTIONS, PACKED_OPTION},      \
@@ -328,7 +349,7 @@ const kiln_row kiln_matmul_rows[] = {
                {"!gelu || approx != 'unset'", "gelu=1: approx must be named: one of none|tanh"},
                {"gelu || approx == 'unset'", "approx=${approx}: is of no use without gelu=1"}},
      COUNTS,
-     .variants = {&normed_vector, &normed_simt}},
+     .variants = {&normed_skinny, &normed_vector, &normed_simt}},
     {.name = "rmsnorm_matmul",
      .family = "matmul",
      .summary = "c = rmsnorm(a) b [+ bias]",
@@ -342,7 +363,7 @@ const kiln_row kiln_matmul_rows[] = {
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
      .rules = {LD_RULES, TILE_SIZE_RULE, EPS_RULE},
      COUNTS,
-     .variants = {&normed_vector, &normed_simt}},
+     .variants = {&normed_skinny, &normed_vector, &normed_simt}},
     {.name = "qkv_projection",
      .family = "matmul",
      .summary = "q, k, v = a w [+ bias], w's columns being q, then k, then v",
@@ -375,7 +396,7 @@ const kiln_row kiln_matmul_rows[] = {
                PACKED_RULE,
                TILE_SIZE_RULE},
      COUNTS,
-     .variants = {&vector, &simt}},
+     .variants = {&skinny, &vector, &simt}},
     {.name = "matmul_swiglu",
      .family = "matmul",
      .summary = "c = silu(gate) up, gate and up being the columns of a b",
@@ -412,6 +433,6 @@ const kiln_row kiln_matmul_rows[] = {
      .epilogue = {{.op = "gelu_backward"}, {"column_sums", "dbias"}, {.op = "store"}},
      .rules = {LD_RULES, TILE_SIZE_RULE},
      COUNTS,
-     .variants = {&summed_vector, &summed_simt}},
+     .variants = {&summed_skinny, &summed_vector, &summed_simt}},
 };
 const size_t kiln_num_matmul_rows = sizeof kiln_matmul_rows / sizeof *kiln_matmul_rows;

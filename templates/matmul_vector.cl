@@ -21,6 +21,7 @@
 @# The structure is Goto and van de Geijn's, "Anatomy of high-performance matrix multiplication",
 @# ACM TOMS 34(3), 2008: the block of a is meant for L2, the panel of b for L1.
 
+@let T dtype == 'f32' ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
 @if trans_b && NR % 16 == 0
 /* Element (i, j) moves to (j, i): four perfect shuffles of the 256 elements. */
 static void transpose16(vec16 *t)
@@ -250,7 +251,7 @@ ${offsets}
                 for (int i = 0; i < block; i += ${MR}) {
                     __local const float *ap = as + i * kp;
 @if DIRECT
-                    __global const float *bp =
+                    __global const ${T} *bp =
                         b + ((ulong)((n0 + j) / 64) * ${padded_k} + k0) * 64 + (n0 + j) % 64;
 @else
                     __local const float *bp = bs + j * kp;
@@ -267,7 +268,11 @@ ${offsets}
                             vec${W} row[${NV}];
                             #pragma unroll
                             for (int v = 0; v < ${NV}; v++)
-                                row[v] = vload${W}(u * ${(DIRECT ? 64 : NR)/W} + v, bp);
+@if DIRECT
+                                row[v] = load${W}_${dtype}(bp, u * 64 + v * ${W});
+@else
+                                row[v] = vload${W}(u * ${NV} + v, bp);
+@end
                             #pragma unroll
                             for (int r = 0; r < ${MR}; r++) {
 @if trans_a

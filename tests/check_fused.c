@@ -100,6 +100,35 @@ START_TEST(test_literal)
 }
 END_TEST
 
+/* Few rows, or any number of them, 64 at a time. */
+START_TEST(test_few_rows)
+{
+    static const char *const sizes[] = {"n=1 k=1", "n=129 k=17", "n=16 k=32", "n=65 k=63",
+                                        "n=40 k=600"};
+    static const char *const few[] = {"1", "4", "13", "33", "?"};
+    static const char *const m[] = {"m=3 ", "m=130 ", "m=64 ", "m=65 ", "m=40 "};
+    if (test_quick() && _i % 7 != 0)
+        return;
+    int row = _i / 5;
+    char spec[160];
+    snprintf(spec, sizeof spec, "%s m=%s n=? k=? %s layout=%s dtype=%s variant=skinny", rows[row],
+             few[_i % 5],
+             row == 2 ? "save_pre=1"
+             : _i % 3 ? ""
+                      : "lda=700 ldb=701 ldc=140",
+             (_i + row) % 2 ? "nt" : "nn", dtypes[_i % 3]);
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        if (!test_run(&(test_case){.spec = spec,
+                                   .args = test_format("%s%s", _i % 5 == 4 ? m[s] : "", sizes[s]),
+                                   .in_place = row == 0 && s % 2 ? "c=residual" : NULL,
+                                   .seed = s * 31 + (size_t)_i,
+                                   .misalign = -1,
+                                   .bare = s % 4 == 2,
+                                   .once = s % 3 != 0}))
+            return;
+}
+END_TEST
+
 /* NaN and inf in one place of each input come out where they should. */
 static void fill_special(void *user, const reference_tensor *tensor, double *values)
 {
@@ -232,6 +261,10 @@ int main(void)
     tcase_add_loop_test(tests, test_chain, 0, 9);
     tcase_add_loop_test(tests, test_literal, 0, 4);
     suite_add_tcase(suite, tests);
+    TCase *few_rows = tcase_create("few_rows");
+    tcase_set_timeout(few_rows, 0);
+    tcase_add_loop_test(few_rows, test_few_rows, 0, 15);
+    suite_add_tcase(suite, few_rows);
     int failed = test_main(suite);
     test_close();
     return failed;

@@ -128,6 +128,61 @@ START_TEST(test_literal)
 }
 END_TEST
 
+/* Few rows, or any number of them, 64 at a time. */
+START_TEST(test_few_rows)
+{
+    static const char *const sizes[] = {"n=1 k=2", "n=129 k=17", "n=7 k=33", "n=65 k=63",
+                                        "n=40 k=600"};
+    static const char *const few[] = {"1", "3", "16", "33", "?"};
+    static const char *const any[] = {"m=3 ", "m=130 ", "m=64 ", "m=65 ", "m=40 "};
+    int row = _i / 16, options = _i / 4 % 4;
+    const char *m = few[(_i + row) % 5];
+    if (!rows[row].options[options] || (test_quick() && _i % 9 != 0))
+        return;
+    char spec[200];
+    for (int nt = 0; nt < 2; nt++) {
+        if (options > 0 && (_i + nt) % 2 != 0)
+            continue;
+        snprintf(spec, sizeof spec, "%.*s m=%s n=? k=? %s layout=%s dtype=%s variant=skinny",
+                 (int)strcspn(rows[row].spec, " "), rows[row].spec, m, rows[row].options[options],
+                 nt ? "nt" : "nn", dtypes[(_i + nt) % 3]);
+        for (size_t s = 0; s < COUNT(sizes); s++)
+            if (!test_run(
+                    &(test_case){.spec = spec,
+                                 .args = test_format("%s%s", *m == '?' ? any[s] : "", sizes[s]),
+                                 .seed = s * 31 + (size_t)_i,
+                                 .misalign = -1,
+                                 .bare = s % 4 == 2,
+                                 .once = s % 3 != 0}))
+                return;
+    }
+}
+END_TEST
+
+START_TEST(test_few_rows_literal)
+{
+    static const char *const specs[] = {
+        "matmul_swiglu m=3 n=100 k=64 gate=interleaved save_pre=1 dtype=bf16",
+        "matmul_swiglu m=3 n=5 k=64 gate=interleaved",
+        "matmul_swiglu m=12 n=9 k=64 gate=interleaved layout=nt dtype=f16",
+        "matmul_swiglu m=5 n=1030 k=40 gate=split save_pre=1",
+        "matmul_swiglu m=1 n=11 k=300 gate=split layout=nt save_pre=1",
+        "qkv_projection m=1 k=70 heads=3 kv_heads=2 head_dim=20 bias=1 dtype=f16",
+        "qkv_projection m=9 k=300 heads=5 kv_heads=1 head_dim=9 layout=nt",
+        "qkv_projection m=4 k=64 heads=1 kv_heads=1 head_dim=3 lda=70 ldb=11",
+        "matmul_gelu_backward m=1 n=1040 k=33 approx=tanh dbias=1 dtype=bf16",
+        "layernorm_matmul m=2 n=130 k=1033 layout=nt bias=1 save_stats=1",
+        "rmsnorm_matmul m=6 n=70 k=1500 bias=1 lda=1501 ldb=71 ldc=73 dtype=bf16",
+        "gelu_matmul m=1 n=33 k=2100 approx=none layout=nt dtype=f16",
+        "layernorm_matmul m=130 n=33 k=70 save_stats=1",
+        "matmul_gelu_backward m=200 n=17 k=33 approx=none dbias=1",
+    };
+    if (!test_quick() || _i % 4 == 1)
+        test_run(&(test_case){
+            .spec = test_format("%s variant=skinny", specs[_i]), .args = "", .misalign = _i % 2});
+}
+END_TEST
+
 /* A sum in front of a norm, alone and in place of either of its terms. */
 START_TEST(test_residual_norms)
 {
@@ -271,6 +326,11 @@ int main(void)
     tcase_add_loop_test(tests, test_literal, 0, 7);
     tcase_add_loop_test(tests, test_residual_norms, 0, 24);
     suite_add_tcase(suite, tests);
+    TCase *few_rows = tcase_create("few_rows");
+    tcase_set_timeout(few_rows, 0);
+    tcase_add_loop_test(few_rows, test_few_rows, 0, 16 * (int)COUNT(rows));
+    tcase_add_loop_test(few_rows, test_few_rows_literal, 0, 14);
+    suite_add_tcase(suite, few_rows);
     int failed = test_main(suite);
     test_close();
     return failed;

@@ -239,6 +239,102 @@ START_TEST(test_literal_row_lengths)
 }
 END_TEST
 
+/* ---- few rows ---------------------------------------------------------------------------- */
+
+/* Every row of the product in the variant for few rows of a; m: "7" or "?". */
+static const char *skinny_spec(int i, const char *m)
+{
+    static const char *const products[] = {
+        "matmul",
+        "matmul_nt",
+        "matmul_tn",
+        "batched_matmul batch=? trans_b=1",
+        "matmul out_dtype=f32 accumulate=1",
+        "matmul_nt out_dtype=bf16",
+        "matmul lda=1201 ldb=1203 ldc=1210",
+        "matmul_nt lda=1203 ldb=1201 ldc=1202 accumulate=1",
+        "batched_matmul batch=? trans_a=1 ldb=1210",
+    };
+    return test_format("%s m=%s n=? k=? dtype=%s variant=skinny", products[i % COUNT(products)], m,
+                       dtypes[(i + i / (int)COUNT(products)) % 3]);
+}
+
+static const int few[] = {1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 24, 25, 31, 32, 48, 63, 64};
+
+START_TEST(test_few_rows)
+{
+    static const char *const sizes[] = {"n=1 k=1",    "n=15 k=2",   "n=16 k=17",   "n=17 k=1",
+                                        "n=70 k=600", "n=65 k=31",  "n=127 k=256", "n=1100 k=33",
+                                        "n=3 k=1201", "n=33 k=1100"};
+    for (size_t i = 0; i < COUNT(few); i++) {
+        if (!runs(_i + 9 * (int)i, 8))
+            continue;
+        char spec[160];
+        snprintf(spec, sizeof spec, "%s", skinny_spec(_i + (int)i, test_format("%d", few[i])));
+        for (size_t s = 0; s < COUNT(sizes); s++) {
+            const char *args =
+                test_format("%s%s", strstr(spec, "batch=?") ? "batch=3 " : "", sizes[s]);
+            if (!test_run(&(test_case){.spec = spec,
+                                       .args = args,
+                                       .seed = 300 + (unsigned)(_i * 20) + s,
+                                       .misalign = -1,
+                                       .out_of_order = s % 3 == 2,
+                                       .bare = s % 5 == 4,
+                                       .once = s % 4 != 0}))
+                return;
+        }
+    }
+}
+END_TEST
+
+/* Any number of rows, 64 at a time. */
+START_TEST(test_rows_by_strips)
+{
+    char spec[160];
+    snprintf(spec, sizeof spec, "%s", skinny_spec(_i, "?"));
+    if (runs(_i, 4) && sweep(spec, 500 + (unsigned)_i, some(NUM_EDGES, 2)))
+        test_run(&(test_case){.spec = spec,
+                              .args = strstr(spec, "batch=?") ? "batch=2 m=130 n=70 k=300"
+                                                              : "m=130 n=70 k=1100",
+                              .seed = 500 + (unsigned)_i,
+                              .misalign = -1});
+}
+END_TEST
+
+/* Literal columns and k leave out branches; few columns are not a vector's width. */
+START_TEST(test_few_rows_literal)
+{
+    static const char *const specs[] = {
+        "matmul m=1 n=1 k=1",
+        "matmul m=3 n=15 k=33 dtype=bf16",
+        "matmul m=1 n=16 k=9 dtype=f16",
+        "matmul m=13 n=1000 k=70",
+        "matmul m=4 n=4099 k=20000",
+        "matmul m=16 n=600 k=5000 dtype=f16 out_dtype=f32",
+        "matmul m=33 n=50 k=1 accumulate=1",
+        "matmul_nt m=1 n=1 k=1",
+        "matmul_nt m=2 n=33 k=20001",
+        "matmul_nt m=5 n=1003 k=300 dtype=bf16",
+        "matmul_nt m=16 n=70 k=4100 dtype=f16 accumulate=1",
+        "matmul_tn m=7 n=130 k=1100",
+        "batched_matmul batch=5 m=2 n=3 k=4 trans_a=1 trans_b=1",
+        "batched_matmul batch=33 m=17 n=40 k=70 trans_b=1 dtype=bf16",
+        "matmul m=6 n=100 k=? lda=601 ldb=103 ldc=120",
+        "matmul m=9 n=? k=100 ldb=300",
+        "matmul_nt m=100 n=66 k=30 accumulate=1",
+        "matmul_tn m=193 n=33 k=40 dtype=bf16",
+    };
+    if (!runs(_i, 5))
+        return;
+    test_run(&(test_case){.spec = test_format("%s variant=skinny", specs[_i]),
+                          .args = strstr(specs[_i], "k=?")   ? "k=577"
+                                  : strstr(specs[_i], "n=?") ? "n=259"
+                                                             : "",
+                          .seed = 700 + (unsigned)_i,
+                          .misalign = _i % 2});
+}
+END_TEST
+
 /* ---- special values ---------------------------------------------------------------------- */
 
 /* A few of them among N(0,1); user says which. */
@@ -266,6 +362,65 @@ START_TEST(test_inf_and_nan)
                               .fill = fill_special,
                               .user = special,
                               .once = true});
+    }
+}
+END_TEST
+
+/* The columns at an edge are computed from vectors that others have too. */
+START_TEST(test_few_rows_inf_and_nan)
+{
+    static double special[] = {INFINITY, -INFINITY, NAN, 0};
+    static const char *const args[] = {"n=51 k=29", "n=9 k=530", "n=17 k=16"};
+    for (size_t i = 0; i < COUNT(args); i++)
+        test_run(&(test_case){
+            .spec = test_format("%s m=13 n=? k=? dtype=%s variant=skinny", rows[_i], dtypes[_i]),
+            .args = args[i],
+            .misalign = (int)i,
+            .fill = fill_special,
+            .user = special,
+            .once = true});
+}
+END_TEST
+
+/* What kiln chooses by itself, and why not. */
+START_TEST(test_few_rows_choice)
+{
+    static const struct {
+        const char *spec, *variant;
+    } chosen[] = {
+        {"matmul m=1 n=512 k=512", "skinny"},
+        {"matmul m=64 n=512 k=512", "skinny"},
+        {"matmul m=65 n=512 k=512", "vector"},
+        {"matmul m=? n=512 k=512", "vector"},
+        {"matmul m=? n=512 k=512 variant=skinny", "skinny"},
+        {"matmul m=16 n=512 k=512 tile_size=16", "vector"},
+        {"matmul_nt m=16 n=512 k=256", "skinny"},
+        {"matmul_nt m=16 n=512 k=255", "vector"},
+        {"matmul_nt m=16 n=512 k=?", "skinny"},
+        {"batched_matmul batch=? m=4 n=64 k=64", "skinny"},
+    };
+    for (size_t i = 0; i < COUNT(chosen); i++) {
+        kiln_kernel *kernel;
+        kiln_kernel_info info;
+        kiln_status status =
+            kiln_create_kernel(test_context, "matmul m=1 n=1 k=1 variant=skinny", &kernel);
+        if (status == KILN_UNSUPPORTED && strstr(kiln_last_error(), "the device is no CPU"))
+            return;
+        test_ok(status);
+        kiln_release_kernel(kernel);
+        test_ok(kiln_create_kernel(test_context, chosen[i].spec, &kernel));
+        test_ok(kiln_get_kernel_info(kernel, &info));
+        ck_assert_msg(strcmp(info.variant, chosen[i].variant) == 0, "%s: %s", chosen[i].spec,
+                      info.variant);
+        kiln_release_kernel(kernel);
+    }
+    static const char *const refused[][2] = {
+        {"matmul m=8 n=1 k=1 tile_size=8 variant=skinny", "tile_size=8: this variant has no tiles"},
+    };
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        kiln_kernel *kernel;
+        test_refused(kiln_create_kernel(test_context, refused[i][0], &kernel), KILN_UNSUPPORTED,
+                     refused[i][1]);
     }
 }
 END_TEST
@@ -377,6 +532,14 @@ int main(void)
     tcase_add_loop_test(tests, test_overflow_and_denormals, 0, 2);
     tcase_add_loop_test(tests, test_ties, 0, 2);
     suite_add_tcase(suite, tests);
+    TCase *few_rows = tcase_create("few_rows");
+    tcase_set_timeout(few_rows, 0);
+    tcase_add_test(few_rows, test_few_rows_choice);
+    tcase_add_loop_test(few_rows, test_few_rows, 0, 9);
+    tcase_add_loop_test(few_rows, test_rows_by_strips, 0, 18);
+    tcase_add_loop_test(few_rows, test_few_rows_literal, 0, 18);
+    tcase_add_loop_test(few_rows, test_few_rows_inf_and_nan, 0, 3);
+    suite_add_tcase(suite, few_rows);
     int failed = test_main(suite);
     test_close();
     return failed;

@@ -623,8 +623,8 @@ static found run_search(const char *text, const char *facts_text, const int *bes
                          KILN_OK);
         ck_assert_msg(reason == NULL, "%s", reason);
         bool fails = fail_each > 0 && f.asked % fail_each == fail_each - 1;
-        double time =
-            trial->candidate.variant == spec.row->variants[0] ? valley(&trial->candidate, best) : 1;
+        const kiln_variant *usual = search->trials[0].candidate.variant;
+        double time = trial->candidate.variant == usual ? valley(&trial->candidate, best) : 1;
         kiln_search_tell(search, index, fails ? INFINITY : time);
     }
     size_t at = kiln_search_best(search);

@@ -65,21 +65,21 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 #line 20 "matmul_vector.cl"
  */
 
-#line 61 "matmul_vector.cl"
+#line 62 "matmul_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void matmul(__global const float *restrict a, const ulong a_offset,
             __global const float *restrict b, const ulong b_offset,
             __global float *restrict c, const ulong c_offset)
-#line 62 "matmul_vector.cl"
+#line 63 "matmul_vector.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 64 "matmul_vector.cl"
+#line 65 "matmul_vector.cl"
     __local float as[122880] __attribute__((aligned(64)));
-#line 66 "matmul_vector.cl"
+#line 67 "matmul_vector.cl"
     __local float bs[131072] __attribute__((aligned(64)));
-#line 71 "matmul_vector.cl"
+#line 72 "matmul_vector.cl"
     const ulong tiles_n = 4;
     const ulong tiles = 12;
     const ulong tile = get_group_id(0) % tiles;
@@ -89,22 +89,22 @@ void matmul(__global const float *restrict a, const ulong a_offset,
     const int rows = (int)min((long)336, 1000 - m0);
     const int cols = (int)min((long)256, 999 - n0);
     a += matrix * 1000 * 501;
-#line 81 "matmul_vector.cl"
+#line 82 "matmul_vector.cl"
     b += matrix * 501 * 999;
-#line 83 "matmul_vector.cl"
+#line 84 "matmul_vector.cl"
     const ulong c0 = matrix * 1000 * 999;
 
     for (long k0 = 0; k0 < 501; k0 += 512) {
         const int kc = (int)min((long)512, 501 - k0);
         const int kp = (kc + 15) / 16 * 16;
 
-#line 93 "matmul_vector.cl"
+#line 94 "matmul_vector.cl"
         /* Pack b. */
-#line 107 "matmul_vector.cl"
+#line 108 "matmul_vector.cl"
         for (int j = 0; j < cols; j += 64) {
             for (int l = 0; l < kp; l++) {
                 __local float *to = bs + j * kp + l * 64;
-#line 133 "matmul_vector.cl"
+#line 134 "matmul_vector.cl"
                 const ulong from = (ulong)(k0 + l) * 999 + n0 + j;
                 if (l < kc && j + 64 <= cols) {
                     #pragma unroll
@@ -114,16 +114,16 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                     for (int e = 0; e < 64; e++)
                         to[e] = l < kc && j + e < cols ? load1_f32(b, from + e) : 0.0f;
                 }
-#line 143 "matmul_vector.cl"
+#line 144 "matmul_vector.cl"
             }
         }
 
-#line 204 "matmul_vector.cl"
+#line 205 "matmul_vector.cl"
         for (int i0 = 0; i0 < rows; i0 += 240) {
             const int block = min(240, rows - i0);
 
             /* Pack a. */
-#line 224 "matmul_vector.cl"
+#line 225 "matmul_vector.cl"
             for (int i = 0; i < block; i += 6) {
                 __local float *to = as + i * kp;
                 for (int l = 0; l < kp; l += 16) {
@@ -135,11 +135,11 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                             const ulong from = (ulong)row * 501 + col;
                             if (l + 16 <= kc) {
                                 v = load16_f32(a, from);
-#line 236 "matmul_vector.cl"
+#line 237 "matmul_vector.cl"
                             } else {
                                 const int left = kc - l;
                                 v = load16_f32_part(a, from, left);
-#line 240 "matmul_vector.cl"
+#line 241 "matmul_vector.cl"
                             }
                         }
                         vstore16(v, r, to);
@@ -147,14 +147,14 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                     to += 96;
                 }
             }
-#line 248 "matmul_vector.cl"
+#line 249 "matmul_vector.cl"
             /* Multiply. */
             for (int j = 0; j < cols; j += 64) {
                 for (int i = 0; i < block; i += 6) {
                     __local const float *ap = as + i * kp;
-#line 256 "matmul_vector.cl"
+#line 257 "matmul_vector.cl"
                     __local const float *bp = bs + j * kp;
-#line 258 "matmul_vector.cl"
+#line 259 "matmul_vector.cl"
                     vec16 sum[6][4];
                     #pragma unroll
                     for (int r = 0; r < 6; r++)
@@ -167,12 +167,14 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                             vec16 row[4];
                             #pragma unroll
                             for (int v = 0; v < 4; v++)
+#line 274 "matmul_vector.cl"
                                 row[v] = vload16(u * 4 + v, bp);
+#line 276 "matmul_vector.cl"
                             #pragma unroll
                             for (int r = 0; r < 6; r++) {
-#line 276 "matmul_vector.cl"
+#line 281 "matmul_vector.cl"
                                 const vec16 x = (vec16)(ap[r * 16 + u]);
-#line 278 "matmul_vector.cl"
+#line 283 "matmul_vector.cl"
                                 #pragma unroll
                                 for (int v = 0; v < 4; v++)
                                     sum[r][v] = fma(x, row[v], sum[r][v]);
@@ -181,10 +183,10 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         ap += 96;
                         bp += 1024;
                     }
-#line 304 "matmul_vector.cl"
+#line 309 "matmul_vector.cl"
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * 999 + col0;
-#line 326 "matmul_vector.cl"
+#line 331 "matmul_vector.cl"
                     if (i + 6 <= block && j + 64 <= cols) {
                         #pragma unroll
                         for (int r = 0; r < 6; r++) {
@@ -193,12 +195,12 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                                 const ulong at = at0 + (ulong)r * 999 + v * 16;
 #line 1 "op/store.cl"
                                 store16_f32(sum[r][v], c, at);
-#line 333 "matmul_vector.cl"
+#line 338 "matmul_vector.cl"
                             }
                         }
                         continue;
                     }
-#line 338 "matmul_vector.cl"
+#line 343 "matmul_vector.cl"
                     /* One copy of the ops' code, not one for each register of the tile. */
                     vec16 tile[24];
                     #pragma unroll
@@ -210,17 +212,17 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         for (int v = 0; v < 4; v++) {
                             const ulong at = at0 + (ulong)r * 999 + v * 16;
                             const int left = cols - j - v * 16;
-#line 353 "matmul_vector.cl"
+#line 358 "matmul_vector.cl"
                             vec16 x = tile[r * 4 + v];
-#line 369 "matmul_vector.cl"
+#line 374 "matmul_vector.cl"
                             if (left >= 16) {
 #line 1 "op/store.cl"
                                 store16_f32(x, c, at);
-#line 371 "matmul_vector.cl"
+#line 376 "matmul_vector.cl"
                             } else if (left > 0) {
 #line 1 "op/store.cl"
                                 store16_f32_part(x, c, at, left);
-#line 373 "matmul_vector.cl"
+#line 378 "matmul_vector.cl"
                             }
                         }
                     }
