@@ -442,6 +442,9 @@ static const struct {
     const char *file, *spec, *device;
 } golden[] = {
     {"matmul_vector_f32.cl", "matmul m=1000 n=999 k=501", "cpu"},
+    {"matmul_skinny_f32.cl", "matmul m=5 n=? k=501", "cpu"},
+    {"matmul_swiglu_skinny_nt.cl", "matmul_swiglu m=4 n=70 k=96 gate=split layout=nt dtype=bf16",
+     "cpu,simd_width=8"},
     {"matmul_simt_f16.cl", "matmul m=? n=? k=? dtype=f16", "gpu"},
     {"batched_matmul_simt_bf16.cl",
      "batched_matmul batch=3 m=? n=100 k=64 dtype=bf16 trans_a=1 trans_b=1 accumulate=1",
