@@ -101,7 +101,7 @@ ${offsets}
             for (int l = 0; l < kp; l++, to += ${NR}, from += 64) {
                 #pragma unroll
                 for (int v = 0; v < ${NV}; v++)
-                    vstore${W}(load${W}_${dtype}(b, from + v * ${W}), v, to);
+                    ((__local vec${W} *)to)[v] = load${W}_${dtype}(b, from + v * ${W});
             }
         }
 @elif !trans_b
@@ -121,8 +121,8 @@ ${offsets}
 @else
                         load_pairs${W}(&first, &second, b + from, col);
 @end
-                        vstore${W}(first, 2 * v, to);
-                        vstore${W}(second, 2 * v + 1, to);
+                        ((__local vec${W} *)to)[2 * v] = first;
+                        ((__local vec${W} *)to)[2 * v + 1] = second;
                     }
                 } else {
                     for (int e = 0; e < ${NR}; e++)
@@ -135,7 +135,7 @@ ${offsets}
                 if (l < kc && j + ${NR} <= cols) {
                     #pragma unroll
                     for (int v = 0; v < ${NV}; v++)
-                        vstore${W}(load${W}_${dtype}(b, from + v * ${W}), v, to);
+                        ((__local vec${W} *)to)[v] = load${W}_${dtype}(b, from + v * ${W});
                 } else {
                     for (int e = 0; e < ${NR}; e++)
                         to[e] = l < kc && j + e < cols ? load1_${dtype}(b, from + e) : 0.0f;
@@ -183,7 +183,7 @@ ${offsets}
                     transpose16(t);
                     #pragma unroll
                     for (int e = 0; e < 16; e++)
-                        vstore16(t[e], 0, bs + j * kp + (l + e) * ${NR} + g);
+                        *(__local vec16 *)(bs + j * kp + (l + e) * ${NR} + g) = t[e];
                 }
             }
         }
@@ -240,7 +240,7 @@ ${offsets}
 @apply prologue v=v row=row col=col w=16 part=_part count=, left
                             }
                         }
-                        vstore16(v, r, to);
+                        ((__local vec16 *)to)[r] = v;
                     }
                     to += ${MR*16};
                 }
@@ -302,7 +302,7 @@ ${offsets}
                         for (int r = 0; r < ${MR}; r++)
                             #pragma unroll
                             for (int v = 0; v < ${NV}; v++)
-                                vstore${W}(sum[r][v], r * ${NV} + v, kept);
+                                ((__local vec${W} *)kept)[r * ${NV} + v] = sum[r][v];
                         continue;
                     }
 @end
