@@ -21,6 +21,8 @@
               {"variant == 'skinny' || known(m)",                                                  \
                "m=?: chosen only where m is known; variant=skinny insists"},                       \
               {"variant == 'skinny' || m <= 64", "m=${m}: over the 64 rows that it is for"},       \
+              {"variant == 'skinny' || m <= 16 || !known(n) || !known(k) || n > 4096/k",           \
+               "m=${m}: over 16 rows, for a b of ${n}x${k}, which is packed at no cost"},          \
               {"variant == 'skinny' || !trans_b || !known(k) || k >= 16*m",                        \
                "k=${k}: below 16 m, dot products with the rows of b are too short"}},              \
     .tune = {{"W", {16, 8, 4}},                                                                    \
