@@ -1,5 +1,6 @@
-/* Memory-bound kernels beside a plain vector copy of as many bytes, taking turns in one process.
- * See bench/run. Bytes are counted once: every input read, every output written. */
+/* Memory-bound kernels beside two vector copies of as many bytes, taking turns in one process: a
+ * plain one, and one whose stores go past the cache where the compiler can say so. See bench/run.
+ * Bytes are counted once: every input read, every output written. */
 #include <ctype.h>
 #include <kiln.h>
 #include <stdbool.h>
@@ -34,6 +35,22 @@ static const char *const specs[] = {
 
 /* 16384 floats a work-item, by vectors of 16, as the CPU's variants are laid out. */
 static const char copy_source[] =
+    "#if defined(__has_builtin)\n"
+    "#if __has_builtin(__builtin_nontemporal_store)\n"
+    "#define PAST_CACHE(v, p) __builtin_nontemporal_store(v, p)\n"
+    "#endif\n"
+    "#endif\n"
+    "#ifndef PAST_CACHE\n"
+    "#define PAST_CACHE(v, p) (*(p) = (v))\n"
+    "#endif\n"
+    "__kernel __attribute__((reqd_work_group_size(1, 1, 1)))\n"
+    "void stream(__global const float *restrict x, __global float *restrict y, const ulong count)\n"
+    "{\n"
+    "    const ulong first = (ulong)get_group_id(0) * 16384;\n"
+    "    const ulong stop = min(first + 16384, count);\n"
+    "    for (ulong i = first; i < stop; i += 16)\n"
+    "        PAST_CACHE(vload16(0, x + i), (__global float16 *)(y + i));\n"
+    "}\n"
     "__kernel __attribute__((reqd_work_group_size(1, 1, 1)))\n"
     "void copy(__global const float *restrict x, __global float *restrict y, const ulong count)\n"
     "{\n"
@@ -46,7 +63,7 @@ static const char copy_source[] =
 typedef struct bench {
     kiln_context *context;
     cl_command_queue queue;
-    cl_kernel copy;
+    cl_kernel copy, stream;
     int repeat;
     bool raw; /* for bench/run: numbers between tabs, nothing else */
 } bench;
@@ -177,15 +194,15 @@ static bool run_kernel(const bench *b, const subject *s, double *taken)
     return true;
 }
 
-static bool run_copy(const bench *b, const subject *s, double *taken)
+static bool run_copy(const bench *b, cl_kernel copy, const subject *s, double *taken)
 {
     const cl_ulong count = s->floats;
     const size_t global = (s->floats + BLOCK - 1) / BLOCK, local = 1;
     double start = seconds();
-    cl_int code = clSetKernelArg(b->copy, 0, sizeof s->from, &s->from);
-    code |= clSetKernelArg(b->copy, 1, sizeof s->to, &s->to);
-    code |= clSetKernelArg(b->copy, 2, sizeof count, &count);
-    code |= clEnqueueNDRangeKernel(b->queue, b->copy, 1, NULL, &global, &local, 0, NULL, NULL);
+    cl_int code = clSetKernelArg(copy, 0, sizeof s->from, &s->from);
+    code |= clSetKernelArg(copy, 1, sizeof s->to, &s->to);
+    code |= clSetKernelArg(copy, 2, sizeof count, &count);
+    code |= clEnqueueNDRangeKernel(b->queue, copy, 1, NULL, &global, &local, 0, NULL, NULL);
     code |= clFinish(b->queue);
     *taken = seconds() - start;
     return code == CL_SUCCESS || fail("the copy failed");
@@ -196,25 +213,30 @@ static bool run_spec(const bench *b, const char *spec)
     subject s;
     double *kernel = malloc((size_t)b->repeat * sizeof *kernel), warm;
     double *copy = malloc((size_t)b->repeat * sizeof *copy);
-    bool ok = (kernel && copy) || fail("out of memory");
-    ok = ok && prepare(b, spec, &s) && run_kernel(b, &s, &warm) && run_copy(b, &s, &warm);
+    double *stream = malloc((size_t)b->repeat * sizeof *stream);
+    bool ok = (kernel && copy && stream) || fail("out of memory");
+    ok = ok && prepare(b, spec, &s) && run_kernel(b, &s, &warm) &&
+         run_copy(b, b->copy, &s, &warm) && run_copy(b, b->stream, &s, &warm);
     if (ok)
         kiln_flush_cache(b->context); /* else PoCL's compiler still runs */
     for (int i = 0; i < b->repeat && ok; i++)
-        ok = run_kernel(b, &s, &warm) && run_kernel(b, &s, &kernel[i]) && run_copy(b, &s, &warm) &&
-             run_copy(b, &s, &copy[i]);
+        ok = run_kernel(b, &s, &warm) && run_kernel(b, &s, &kernel[i]) &&
+             run_copy(b, b->copy, &s, &warm) && run_copy(b, b->copy, &s, &copy[i]) &&
+             run_copy(b, b->stream, &s, &warm) && run_copy(b, b->stream, &s, &stream[i]);
     if (ok) {
         double ours = median(kernel, b->repeat), bare = median(copy, b->repeat);
-        double bytes = 8e-9 * (double)s.floats;
-        printf(b->raw ? "row\t%s\t%.4f\t%.4f\t%.2f\t%.2f\t%.4f\n"
-                      : "%-50s %8.3f %8.3f  %6.1f %6.1f  %5.3f\n",
-               spec, 1e3 * ours, 1e3 * bare, bytes / ours, bytes / bare, bare / ours);
+        double bytes = 8e-9 * (double)s.floats, streaming = median(stream, b->repeat);
+        printf(b->raw ? "row\t%s\t%.4f\t%.4f\t%.2f\t%.2f\t%.4f\t%.2f\n"
+                      : "%-50s %8.3f %8.3f  %6.1f %6.1f  %5.3f  %6.1f\n",
+               spec, 1e3 * ours, 1e3 * bare, bytes / ours, bytes / bare, bare / ours,
+               bytes / streaming);
         fflush(stdout);
     }
-    if (kernel && copy)
+    if (kernel && copy && stream)
         discard(&s);
     free(kernel);
     free(copy);
+    free(stream);
     return ok;
 }
 
@@ -229,17 +251,20 @@ static bool run_all(bench *b)
     b->queue = clCreateCommandQueue(context, device, 0, &code);
     cl_program program = clCreateProgramWithSource(context, 1, &source, NULL, &code);
     if (!b->queue || !program || clBuildProgram(program, 1, &device, "", NULL, NULL) != CL_SUCCESS)
-        return fail("the copy does not build");
+        return fail("the copies do not build");
     b->copy = clCreateKernel(program, "copy", &code);
+    b->stream = clCreateKernel(program, "stream", &code);
     clReleaseProgram(program);
     if (!b->raw)
-        printf("%-50s %8s %8s  %6s %6s  %5s\n", "f32", "kiln ms", "copy ms", "GB/s", "copy",
-               "ratio");
-    bool ok = b->copy != NULL;
+        printf("%-50s %8s %8s  %6s %6s  %5s  %6s\n", "f32", "kiln ms", "copy ms", "GB/s", "copy",
+               "ratio", "stream");
+    bool ok = b->copy && b->stream;
     for (size_t i = 0; i < sizeof specs / sizeof *specs && ok; i++)
         ok = run_spec(b, specs[i]);
     if (b->copy)
         clReleaseKernel(b->copy);
+    if (b->stream)
+        clReleaseKernel(b->stream);
     return ok;
 }
 

@@ -13,12 +13,12 @@ table_memory() {
 
 The copy moves as many bytes, half of them in and half out, by vectors of 16 floats, a block of 16384 a
 work-item; taking turns in one process. Median over $processes processes of the median of $repeat turns; bytes
-counted once; ratio: the copy's time to kiln's.
+counted once; ratio: the copy's time to kiln's; streaming: the same copy by stores past the cache.
 
-| spec | kiln ms | copy ms | kiln GB/s | copy GB/s | ratio | least | greatest |
-|---|---|---|---|---|---|---|---|
+| spec | kiln ms | copy ms | kiln GB/s | copy GB/s | streaming GB/s | ratio | least | greatest |
+|---|---|---|---|---|---|---|---|---|
 END_OF_TEXT
-    print_rows '| `%s` | %.2f | %.2f | %.1f | %.1f | %.2f | %.2f | %.2f |' 3m 4m 5m 6m 7m 7l 7g
+    print_rows '| `%s` | %.2f | %.2f | %.1f | %.1f | %.1f | %.2f | %.2f | %.2f |' 3m 4m 5m 6m 8m 7m 7l 7g
 }
 
 # ---- attention, storage

@@ -7,6 +7,10 @@
 #define MAX_WIDTHS  4
 #define MAX_HELPERS (MAX_WIDTHS * KILN_MAX_OPS * 2)
 
+/* Bytes of outputs from which no cache is likely to keep them for who reads them: STREAMS. A last
+ * level of 32 MiB was seen to gain from outputs of half its size on. */
+#define STREAM_BYTES (32 << 20)
+
 /* What one program is made from. Scopes inside one another: env has everything but a fragment's
  * own names. */
 typedef struct {
@@ -134,6 +138,54 @@ static kiln_status bind_signature(generation *g, const char *entry, int64_t work
     return status;
 }
 
+/* `a && x != y' for each input that an output may be in place of. */
+static void add_apart(const kiln_signature *signature, kiln_text *out)
+{
+    for (size_t o = 0; o < signature->count; o++) {
+        const kiln_parameter *output = &signature->parameters[o];
+        if (output->kind != KILN_ARG_BUFFER || !output->is_output || !output->tensor->may_be)
+            continue;
+        for (size_t i = 0; i < signature->count; i++) {
+            const kiln_parameter *input = &signature->parameters[i];
+            if (input->kind == KILN_ARG_BUFFER && input->is_input && i != o &&
+                kiln_expr_mentions(output->tensor->may_be, input->tensor->name))
+                kiln_text_addf(out, " && %s != %s", output->code, input->code);
+        }
+    }
+}
+
+/* STREAMS: whether the outputs go past the cache, as C text: they are large, and none is written
+ * where an input has just been read. */
+static kiln_status bind_streams(generation *g)
+{
+    const kiln_signature *signature = &g->generated->signature;
+    kiln_text formula = {0}, streams = {0};
+    for (size_t i = 0; i < signature->count; i++) {
+        const kiln_parameter *parameter = &signature->parameters[i];
+        if (parameter->kind != KILN_ARG_BUFFER || !parameter->is_output || parameter->is_input)
+            continue;
+        kiln_text_addf(&formula, "%s%zu", formula.length ? " + " : "",
+                       kiln_dtype_size(parameter->dtype));
+        const char *shape = parameter->tensor->shape;
+        for (char *factor; (factor = kiln_shape_next(&shape)); free(factor))
+            kiln_text_addf(&formula, "*(%s)", factor);
+    }
+    kiln_text_addf(&formula, "%s >= %d", formula.length ? "" : "0", STREAM_BYTES);
+    kiln_value large = {0};
+    kiln_status status =
+        formula.failed ? kiln_fail_memory() : kiln_expr_eval(formula.data, &g->env, &large);
+    if (status == KILN_OK) {
+        kiln_value_print(&streams, &large, true);
+        if (large.kind == KILN_SYMBOL || large.integer)
+            add_apart(signature, &streams);
+        status =
+            streams.failed ? kiln_fail_memory() : kiln_env_string(&g->env, "STREAMS", streams.data);
+    }
+    kiln_text_free(&formula);
+    kiln_text_free(&streams);
+    return status;
+}
+
 static kiln_status bind_banner(generation *g, const char *entry)
 {
     kiln_text tuning = {0};
@@ -233,6 +285,8 @@ static kiln_status prepare(generation *g, const kiln_facts *facts, const char *e
         status = kiln_expr_eval_int(g->stage->workgroup, &g->env, &workgroup);
     if (status == KILN_OK)
         status = bind_signature(g, entry, workgroup);
+    if (status == KILN_OK)
+        status = bind_streams(g);
     if (status == KILN_OK)
         status = bind_banner(g, entry);
     if (status == KILN_OK)

@@ -7,6 +7,13 @@ typedef float${W} vec${W};
 @end
 @let N W == 1 ? '' : W
 
+@if W > 1 && use_f32
+/* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
+typedef struct __attribute__((packed)) {
+    vec${W} v;
+} floats${W};
+
+@end
 @if W > 1 && (use_f16 || use_bf16)
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
@@ -34,7 +41,7 @@ static vec${W} load${W}_f32(__global const float *p, ulong i)
 
 static void store${W}_f32(vec${W} v, __global float *p, ulong i)
 {
-    vstore${W}(v, 0, p + i);
+    ((__global floats${W} *)(p + i))->v = v;
 }
 @end
 @end

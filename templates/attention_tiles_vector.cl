@@ -159,7 +159,7 @@ static ${INLINE} void add_rows(__local const float *rows, __local const float *w
 static ${INLINE} vec${W} weight_of(vec${W} s, vec${W} lse)
 {
     const vec${W} x = s - lse;
-    const vec${W} e = exp_below(x > 88.0f ? (vec${W})(88.0f) : x);
+    const vec${W} e = exp_below${W}(x > 88.0f ? (vec${W})(88.0f) : x);
     return x > 88.72f ? (vec${W})(INFINITY) : e;
 }
 @end
@@ -174,7 +174,7 @@ static ${INLINE} vec${W} tanh_of(vec${W} x)
     p = fma(p, z, (vec${W})(-5.37397155531e-2f));
     p = fma(p, z, (vec${W})(1.33314422036e-1f));
     p = fma(p, z, (vec${W})(-3.33332819422e-1f));
-    const vec${W} e = exp_below(-2.0f * fabs(x));
+    const vec${W} e = exp_below${W}(-2.0f * fabs(x));
     return fabs(x) < 0.625f ? fma(p * z, x, x) : copysign((1.0f - e) / (1.0f + e), x);
 }
 @if BACKWARD
@@ -182,7 +182,7 @@ static ${INLINE} vec${W} tanh_of(vec${W} x)
 /* 1 - tanh(x)^2, which does not cancel where tanh is nearly 1. */
 static ${INLINE} vec${W} slope_of_tanh(vec${W} x)
 {
-    const vec${W} e = exp_below(-2.0f * fabs(x));
+    const vec${W} e = exp_below${W}(-2.0f * fabs(x));
     return 4.0f * e / ((1.0f + e) * (1.0f + e));
 }
 @end

@@ -93,14 +93,14 @@ ${offsets}
         #pragma unroll
         for (int v = 0; v < ${NV}; v++) {
             base[v] = largest[v] == -INFINITY ? (vec${W})(0.0f) : largest[v];
-            factor[v] = exp_below(top[v] - base[v]);
+            factor[v] = exp_below${W}(top[v] - base[v]);
             top[v] = largest[v];
             added[v] = (vec${W})(0.0f);
         }
         for (int r = 0; r < count; r++) {
             #pragma unroll
             for (int v = 0; v < ${NV}; v++) {
-                const vec${W} e = exp_below(vload${W}(r * ${NV} + v, ss) - base[v]);
+                const vec${W} e = exp_below${W}(vload${W}(r * ${NV} + v, ss) - base[v]);
                 added[v] += e;
                 vstore${W}(e, r * ${NV} + v, ss);
             }

@@ -3,6 +3,8 @@
  * A work-item takes a block of ${COLUMNS} columns of its share of the rows, 8 rows at a time, so that the
  * sums, which grow in parts[0][group], are read and written once for eight.
  */
+@include fetch.cl
+
 ${signature}
 {
 ${offsets}
@@ -14,7 +16,7 @@ ${offsets}
     const ulong stop = min((group + 1) * share, (ulong)${m});
     __global float *part = parts + group * padded;
     for (ulong j = left_edge; j < right_edge; j += 16)
-        vstore16((vec16)(0.0f), 0, part + j);
+        *(__global vec16 *)(part + j) = (vec16)(0.0f);
     ulong row = group * share;
 @for single 2
 @let R single ? 1 : 8
@@ -32,14 +34,18 @@ ${offsets}
 @end
             vec16 sum[${R}];
             #pragma unroll
-            for (int r = 0; r < ${R}; r++)
+            for (int r = 0; r < ${R}; r++) {
+@if !tail && dtype == 'f32'
+                FETCH(dy + at + r * width + j + 256);
+@end
                 sum[r] = load16_${dtype}${partial}(dy, at + r * width + j${count});
+            }
             #pragma unroll
             for (int step = ${R/2}; step > 0; step /= 2)
                 #pragma unroll
                 for (int r = 0; r < step; r++)
                     sum[r] += sum[r + step];
-            vstore16(vload16(0, part + j) + sum[0], 0, part + j);
+            *(__global vec16 *)(part + j) += sum[0];
         }
 @end
     }

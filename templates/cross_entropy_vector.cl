@@ -1,7 +1,7 @@
 /* loss = lse - (1-s) logit[target] - s mean(logits) + z lse^2${dlogits ? ', and dlogits,' : ''} of each token, on a CPU.
  *
- * A work-item takes ${ELEMENTS} elements or so, a row at a time, in blocks of ${BLOCK}: the largest logit so
- * far, then the exponentials below it.${dlogits ? ' The logits are read once more for their gradient.' : ''}
+ * A work-item takes ${ELEMENTS} elements or so, a row at a time, in blocks of ${BLOCK}: the exponentials,
+ * relative to about the largest logit so far.${dlogits ? ' The logits are read once more for their gradient.' : ''}
  */
 @let SRC_DTYPE dtype
 @let SIGN ''
@@ -12,6 +12,8 @@
 @include reduce_vector.cl
 
 @let W 16
+@include stream.cl
+
 @include exp_vector.cl
 @include softmax_online.cl
 @include cross_entropy_loss.cl
@@ -21,12 +23,16 @@ ${offsets}
     const ulong share = ${SHARE}, width = ${vocab};
     const ulong first = get_group_id(0) * share;
     const ulong stop = min(first + share, (ulong)${tokens});
+@if dlogits
+    const int past = ${STREAMS};
+@end
     for (ulong row = first; row < stop; row++) {
         const ulong at = row * width;
         online o;
-        start(&o);
+        start(&o, logits, at, width);
         for (ulong j = 0; j < width; j += ${BLOCK})
             absorb(&o, logits, at + j, min((ulong)${BLOCK}, width - j));
+        lift(&o);
         const float base = base_of(o.top);
         const float sum = whole_of(sum16(o.sum), sum16(o.sum_lost));
 @if SUMMED
@@ -48,12 +54,12 @@ ${offsets}
         const float spread = grad_scale * (${label_smoothing} / (float)width);
         ulong j = 0;
         for (; j + 16 <= width; j += 16) {
-            const vec16 e = exp_below(load16_${dtype}(logits, at + j) - base);
-            store16_${dtype}(e * slope - spread, dlogits, at + j);
+            const vec16 e = exp_below16(load16_${dtype}(logits, at + j) - base);
+            stream16_${dtype}(e * slope - spread, dlogits, at + j, past);
         }
         if (j < width) {
             const int left = (int)(width - j);
-            const vec16 e = exp_below(score(logits, at + j, left) - base);
+            const vec16 e = exp_below16(score(logits, at + j, left) - base);
             store16_${dtype}_part(e * slope - spread, dlogits, at + j, left);
         }
         const float e = exp(hit - base);

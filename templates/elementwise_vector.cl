@@ -3,10 +3,13 @@
  * A work-item takes ${BLOCK} elements, ${W} at a time. An op that needs its column (bias) sees
  * runs of one row; the others see all elements as one run.
  */
+@include stream.cl
+
 ${signature}
 {
 ${offsets}
     const ulong length = ${run};
+    const int past = ${STREAMS};
     ulong e = (ulong)get_group_id(0) * ${BLOCK};
     const ulong stop = min(e + ${BLOCK}, (ulong)${count});
     ulong col0 = e % length;
@@ -17,7 +20,7 @@ ${offsets}
             const ulong at = e + i;
             vec${W} v;
 @apply prologue v=v col=col0 + i at=at w=${W} part= count=
-@apply epilogue v=v col=col0 + i at=at w=${W} part= count=
+@apply epilogue v=v col=col0 + i at=at w=${W} part= count= past=past
         }
         const int left = (int)(run - i);
         if (left > 0) {

@@ -7,9 +7,15 @@
 @end
  *
  * A work-item takes its share of the rows, ${ROWS} at a time: each one's sums, and what they add to the sums
- * over rows, which grow in parts[${beta ? 'which' : '0'}][group], from memory; then dx from the cache.
+ * over rows, which grow in parts[${beta ? 'which' : '0'}][group], from memory; then dx
+ * from the cache, while the next rows are fetched where dx goes past it.
  */
 @include reduce_vector.cl
+
+@let W 16
+@include stream.cl
+
+@include fetch.cl
 
 ${signature}
 {
@@ -17,14 +23,15 @@ ${offsets}
     const ulong share = ${SHARE}, width = ${n}, padded = ${PADDED};
     const ulong first = get_group_id(0) * share;
     const ulong stop = min(first + share, (ulong)${m});
+    const int past = ${STREAMS};
     __global float *dgamma_part = parts + get_group_id(0) * padded;
 @if beta
     __global float *dbeta_part = dgamma_part + (ulong)${PARTS} * padded;
 @end
     for (ulong j = 0; j < padded; j += 16) {
-        vstore16((vec16)(0.0f), 0, dgamma_part + j);
+        *(__global vec16 *)(dgamma_part + j) = (vec16)(0.0f);
 @if beta
-        vstore16((vec16)(0.0f), 0, dbeta_part + j);
+        *(__global vec16 *)(dbeta_part + j) = (vec16)(0.0f);
 @end
     }
     ulong row = first;
@@ -70,9 +77,9 @@ ${offsets}
                 dbeta_sum += d;
 @end
             }
-            vstore16(dgamma_sum, 0, dgamma_part + j);
+            *(__global vec16 *)(dgamma_part + j) = dgamma_sum;
 @if beta
-            vstore16(dbeta_sum, 0, dbeta_part + j);
+            *(__global vec16 *)(dbeta_part + j) = dbeta_sum;
 @end
         }
 @end
@@ -87,6 +94,8 @@ ${offsets}
 @for tail 2
 @let part tail ? '_part' : ''
 @let count tail ? ', left' : ''
+@let store tail ? 'store' : 'stream'
+@let last tail ? ', left' : ', past'
 @if tail
             if (j < width) {
                 const int left = (int)(width - j);
@@ -96,10 +105,16 @@ ${offsets}
                 const vec16 weight = load16_${dtype}${part}(gamma, j${count})${unit_offset ? ' + 1.0f' : ''};
                 const vec16 d = load16_${dtype}${part}(dy, from + j${count});
                 const vec16 v = load16_${dtype}${part}(x, from + j${count});
+@if !tail
+                if (past) {
+                    FETCH(dy + from + ${R} * width + j);
+                    FETCH(x + from + ${R} * width + j);
+                }
+@end
                 const vec16 xhat = (v - centre[r]) * scale[r];
                 const vec16 g = d * weight;
-                store16_${dtype}${part}(scale[r] * (g - g_mean[r] - xhat * gx_mean[r]), dx,
-                    from + j${count});
+                ${store}16_${dtype}${part}(scale[r] * (g - g_mean[r] - xhat * gx_mean[r]), dx,
+                    from + j${last});
             }
 @end
         }

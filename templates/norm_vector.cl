@@ -30,12 +30,22 @@
 @if centred
 @include mean.cl
 @end
+@let W 16
+@include stream.cl
+@include fetch.cl
+
 ${signature}
 {
 ${offsets}
     const ulong share = ${SHARE}, width = ${WIDTH};
     const ulong first = get_group_id(0) * share;
     const ulong stop = min(first + share, (ulong)${m});
+@if defined(y_dtype) && (dtype == 'f32' || !centred)
+    const int past = ${STREAMS};
+@elif defined(y_dtype)
+    /* Bound by arithmetic. */
+    const int past = 0;
+@end
     for (ulong row = first; row < stop; row++) {
         const ulong at = row * ${STRIDE};
 @if centred
@@ -146,23 +156,29 @@ ${offsets}
 @for tail 2
 @let part tail ? '_part' : ''
 @let count tail ? ', left' : ''
+@let store tail ? 'store' : 'stream'
+@let last tail ? ', left' : ', past'
 @if tail
         if (j < width) {
             const int left = (int)(width - j);
 @else
         for (; j + 16 <= width; j += 16) {
 @end
+@if !tail && !centred
+            if (past)
+                FETCH(${X} + at + ${STRIDE} + j);
+@end
             vec16 v = load16_${dtype}${part}(${X}, at + j${count});
 @if SUMMED
 @apply prologue v=v row=row col=j at=at + j w=16 part=${part} count=${count}
-            store16_${dtype}${part}(v, sum, at + j${count});
+            ${store}16_${dtype}${part}(v, sum, at + j${last});
 @end
             const vec16 weight = load16_${dtype}${part}(gamma, j${count})${unit_offset ? ' + 1.0f' : ''};
 @if beta
             const vec16 shift = load16_${dtype}${part}(beta, j${count});
-            store16_${dtype}${part}(fma((${V}) * scale, weight, shift), y, at + j${count});
+            ${store}16_${dtype}${part}(fma((${V}) * scale, weight, shift), y, at + j${last});
 @else
-            store16_${dtype}${part}((${V}) * scale * weight, y, at + j${count});
+            ${store}16_${dtype}${part}((${V}) * scale * weight, y, at + j${last});
 @end
         }
 @end

@@ -15,6 +15,10 @@
  * bit. x and y may be the same memory.
  */
 @include rope_angle.cl
+@for w 3
+@let W w == 0 ? 16 : w == 1 ? 8 : 4
+@include stream.cl
+@end
 
 ${signature}
 {
@@ -24,6 +28,7 @@ ${offsets}
     const ulong stop = min(first + ${TOKENS}, (ulong)${tokens});
     const int head0 = (int)(get_group_id(0) % head_blocks) * ${HEADS};
     const int head_stop = min(head0 + ${HEADS}, ${heads});
+    const int past = ${STREAMS};
     for (ulong token = first; token < stop; token++) {
         const int position = positions[token];
 @if style == 'neox'
@@ -90,8 +95,8 @@ ${offsets}
 @else
                 const float c = cosines[i], s = sines[i];
 @end
-                store${W}_${dtype}(fma(u, c, -(v * s)), y, at + i);
-                store${W}_${dtype}(fma(v, c, u * s), y, at + i + ${HALF});
+                ${W > 1 ? 'stream' : 'store'}${W}_${dtype}(fma(u, c, -(v * s)), y, at + i${W > 1 ? ', past' : ''});
+                ${W > 1 ? 'stream' : 'store'}${W}_${dtype}(fma(v, c, u * s), y, at + i + ${HALF}${W > 1 ? ', past' : ''});
             }
 @end
 @end
@@ -108,7 +113,7 @@ ${offsets}
                 other.even = v.odd;
                 other.odd = v.even;
                 const vec${W} c = vload${W}(0, cosines + i), s = vload${W}(0, sines + i);
-                store${W}_${dtype}(fma(v, c, other * s), y, at + i);
+                stream${W}_${dtype}(fma(v, c, other * s), y, at + i, past);
 @else
                 const float u = load1_${dtype}(x, at + i), v = load1_${dtype}(x, at + i + 1);
                 store1_${dtype}(fma(u, cosines[i], v * sines[i]), y, at + i);

@@ -6,12 +6,16 @@
 @let STEP 16*U
 @include reduce_vector.cl
 
+@let W 16
+@include stream.cl
+
 ${signature}
 {
 ${offsets}
     const ulong share = ${SHARE}, width = ${n};
     const ulong first = get_group_id(0) * share;
     const ulong stop = min(first + share, (ulong)${batch*m});
+    const int past = ${STREAMS};
     for (ulong row = first; row < stop; row++) {
         const ulong at = row * width;
         vec16 sum[${U}];
@@ -42,6 +46,8 @@ ${offsets}
 @for tail 2
 @let part tail ? '_part' : ''
 @let count tail ? ', left' : ''
+@let store tail ? 'store' : 'stream'
+@let last tail ? ', left' : ', past'
 @if tail
         if (j < width) {
             const int left = (int)(width - j);
@@ -50,7 +56,7 @@ ${offsets}
 @end
             const vec16 d = load16_${dtype}${part}(dy, at + j${count}) - dot;
             const vec16 p = load16_${dtype}${part}(y, at + j${count});
-            store16_${dtype}${part}(${scale} * p * d, dx, at + j${count});
+            ${store}16_${dtype}${part}(${scale} * p * d, dx, at + j${last});
         }
 @end
     }

@@ -1,10 +1,12 @@
 @# SwiGLU and its derivatives, and where gate and up stand in a row of x.
 @let T dtype == 'f32' ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
+@include exp_vector.cl
+
 /* k = 1 for x >= 0, exp(x/2) below, and r = 1/(1 + exp(-|x|)): silu(x) = (x r k) k has no
  * subnormal part before it is subnormal itself. */
 static vec${W} swiglu_root${W}(vec${W} gate, vec${W} *r)
 {
-    const vec${W} h = exp(-0.5f * fabs(gate));
+    const vec${W} h = exp_below${W}(-0.5f * fabs(gate));
     *r = 1.0f / (1.0f + h * h);
     return gate < 0.0f ? h : (vec${W})(1.0f);
 }

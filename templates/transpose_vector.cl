@@ -15,6 +15,11 @@
  * element by element.
  */
 
+@include past_cache.cl
+typedef struct __attribute__((packed)) {
+    ${T}16 v;
+} unaligned;
+
 /* Element (i, j) moves to (j, i): rows i and i + 8 are interleaved, which turns the eight bits of the
  * two indexes round by one, four times. */
 @# Written out, lane by lane, it becomes one shuffle of two vectors; .even and .odd became three. In
@@ -39,22 +44,29 @@ static void transpose16(${T}16 *t)
 }
 
 @if H == 1
-/* A block: 16 rows of 16. */
-static void move_block(__global const ${T} *from, ulong from_row, __global ${T} *to, ulong to_row)
+/* A block: 16 rows of 16. A row of y's is a line, which goes past the cache where it may and is whole. */
+static void move_block(__global const ${T} *from, ulong from_row, __global ${T} *to, ulong to_row,
+                       int past)
 {
     ${T}16 t[16];
     #pragma unroll
     for (int i = 0; i < 16; i++)
         t[i] = vload16(0, from + i * from_row);
     transpose16(t);
-    #pragma unroll
-    for (int j = 0; j < 16; j++)
-        vstore16(t[j], 0, to + j * to_row);
+    if (past) {
+        #pragma unroll
+        for (int j = 0; j < 16; j++)
+            PAST_CACHE(t[j], (__global ${T}16 *)(to + j * to_row));
+    } else {
+        #pragma unroll
+        for (int j = 0; j < 16; j++)
+            ((__global unaligned *)(to + j * to_row))->v = t[j];
+    }
 }
 @else
 /* One or two blocks of 16 rows of 16, the second below the first. A line of y is written at once. */
 static void move_blocks(__global const ${T} *from, ulong from_row, __global ${T} *to, ulong to_row,
-                        int blocks)
+                        int blocks, int past)
 {
     ${T}16 columns[2 * 16];
     for (int b = 0; b < blocks; b++) {
@@ -69,7 +81,10 @@ static void move_blocks(__global const ${T} *from, ulong from_row, __global ${T}
     }
     for (int j = 0; j < 16; j++)
         for (int b = 0; b < blocks; b++)
-            vstore16(columns[2 * j + b], b, to + j * to_row);
+            if (past)
+                PAST_CACHE(columns[2 * j + b], (__global ${T}16 *)(to + j * to_row) + b);
+            else
+                ((__global unaligned *)(to + j * to_row))[b].v = columns[2 * j + b];
 }
 @end
 
@@ -96,19 +111,18 @@ ${offsets}
     __global const ${T} *from =
         (__global const ${T} *)x + matrix * from_row * to_row + i0 * from_row + j0;
     __global ${T} *to = (__global ${T} *)y + matrix * from_row * to_row + j0 * to_row + i0;
+    const int past = ${STREAMS} && (((ulong)to | to_row * sizeof *to) & 63) == 0;
     const int full_rows = rows / 16 * 16, full_cols = cols / 16 * 16;
 
 @if H == 1
-    for (int j = 0; j < full_cols; j += 16)
-        for (int i = 0; i < full_rows; i += 16)
-            move_block(from + i * from_row + j, from_row, to + j * to_row + i, to_row);
+    for (int i = 0; i < full_rows; i += 16)
+        for (int j = 0; j < full_cols; j += 16)
+            move_block(from + i * from_row + j, from_row, to + j * to_row + i, to_row, past);
 @else
-    /* Two blocks side by side, that is a line of x, before the next below. */
-    for (int pair = 0; pair < full_cols; pair += 32)
-        for (int i = 0; i < full_rows; i += 32)
-            for (int j = pair; j < min(pair + 32, full_cols); j += 16)
-                move_blocks(from + i * from_row + j, from_row, to + j * to_row + i, to_row,
-                            min((full_rows - i) / 16, 2));
+    for (int i = 0; i < full_rows; i += 32)
+        for (int j = 0; j < full_cols; j += 16)
+            move_blocks(from + i * from_row + j, from_row, to + j * to_row + i, to_row,
+                        min((full_rows - i) / 16, 2), past);
 @end
     move_edge(from + full_cols, from_row, to + full_cols * to_row, to_row, rows, cols - full_cols);
     move_edge(from + full_rows * from_row, from_row, to + full_rows, to_row, rows - full_rows,

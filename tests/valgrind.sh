@@ -12,7 +12,8 @@ if [ "${1:-}" = --one ]; then
     # for each kernel there: the sweeps and what tests compiling are left to check-asan.
     tests/check_program | tests/check_matmul | tests/check_fused | tests/check_elementwise | \
         tests/check_dropout | tests/check_move | tests/check_norm | tests/check_optimiser | \
-        tests/check_fixtures | tests/check_addressing | tests/check_attention | \
+        tests/check_fixtures | tests/check_addressing | tests/check_attention | tests/check_exp | \
+        tests/check_past_cache | \
         tests/check_head_dims | tests/check_fusions | tests/check_plan_model | \
         tests/check_plan_fuse | tests/check_tune | tests/check_tuning)
         echo "SKIP: $command under valgrind: it compiles too much"

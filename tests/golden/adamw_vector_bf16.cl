@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 20 "access.cl"
+#line 27 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -16,7 +16,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -26,7 +26,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 78 "access.cl"
+#line 85 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -41,13 +41,19 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 typedef float16 vec16;
 
 #line 11 "access.cl"
+/* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
+typedef struct __attribute__((packed)) {
+    vec16 v;
+} floats16;
+
+#line 18 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 30 "access.cl"
+#line 37 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
     return vload16(0, p + i);
@@ -55,9 +61,9 @@ static vec16 load16_f32(__global const float *p, ulong i)
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-    vstore16(v, 0, p + i);
+    ((__global floats16 *)(p + i))->v = v;
 }
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort16 to_bf16_16(vec16 v)
 {
@@ -67,7 +73,7 @@ static ushort16 to_bf16_16(vec16 v)
     return convert_ushort16(select(rounded, quiet, isnan(v)));
 }
 
-#line 88 "access.cl"
+#line 95 "access.cl"
 static vec16 load16_bf16(__global const ushort *p, ulong i)
 {
     return as_float16(convert_uint16(((__global const halves16 *)(p + i))->bits) << 16);
@@ -78,7 +84,7 @@ static void store16_bf16(vec16 v, __global ushort *p, ulong i)
     ((__global halves16 *)(p + i))->bits = to_bf16_16(v);
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -95,7 +101,7 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
         store1_f32(lanes[l], p, i + l);
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[16];

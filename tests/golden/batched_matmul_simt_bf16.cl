@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -16,7 +16,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 78 "access.cl"
+#line 85 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -132,7 +132,7 @@ void batched_matmul(__global const ushort *restrict a, const ulong a_offset,
                 float v = sum[i][j];
 #line 1 "op/accumulate.cl"
                 v += load1_bf16(c, at);
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
                 store1_bf16(v, c, at);
 #line 122 "matmul_simt.cl"
             }

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 20 "access.cl"
+#line 27 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -46,7 +46,7 @@ void bias_add(__global const float *x, const ulong x_offset,
         v = load1_f32(x, at);
 #line 1 "op/bias.cl"
         v += load1_f32(bias, col);
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
         store1_f32(v, y, at);
 #line 20 "elementwise_simt.cl"
         col += step;

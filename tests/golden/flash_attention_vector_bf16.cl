@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 20 "access.cl"
+#line 27 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -16,7 +16,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -26,7 +26,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 78 "access.cl"
+#line 85 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -41,13 +41,19 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 typedef float8 vec8;
 
 #line 11 "access.cl"
+/* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
+typedef struct __attribute__((packed)) {
+    vec8 v;
+} floats8;
+
+#line 18 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort8 bits;
 } halves8;
 
-#line 30 "access.cl"
+#line 37 "access.cl"
 static vec8 load8_f32(__global const float *p, ulong i)
 {
     return vload8(0, p + i);
@@ -55,9 +61,9 @@ static vec8 load8_f32(__global const float *p, ulong i)
 
 static void store8_f32(vec8 v, __global float *p, ulong i)
 {
-    vstore8(v, 0, p + i);
+    ((__global floats8 *)(p + i))->v = v;
 }
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
@@ -67,7 +73,7 @@ static ushort8 to_bf16_8(vec8 v)
     return convert_ushort8(select(rounded, quiet, isnan(v)));
 }
 
-#line 88 "access.cl"
+#line 95 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
     return as_float8(convert_uint8(((__global const halves8 *)(p + i))->bits) << 16);
@@ -78,7 +84,7 @@ static void store8_bf16(vec8 v, __global ushort *p, ulong i)
     ((__global halves8 *)(p + i))->bits = to_bf16_8(v);
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec8 load8_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[8];
@@ -95,7 +101,7 @@ static void store8_f32_part(vec8 v, __global float *p, ulong i, int count)
         store1_f32(lanes[l], p, i + l);
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -116,13 +122,19 @@ static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
 typedef float16 vec16;
 
 #line 11 "access.cl"
+/* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
+typedef struct __attribute__((packed)) {
+    vec16 v;
+} floats16;
+
+#line 18 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 30 "access.cl"
+#line 37 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
     return vload16(0, p + i);
@@ -130,9 +142,9 @@ static vec16 load16_f32(__global const float *p, ulong i)
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-    vstore16(v, 0, p + i);
+    ((__global floats16 *)(p + i))->v = v;
 }
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort16 to_bf16_16(vec16 v)
 {
@@ -142,7 +154,7 @@ static ushort16 to_bf16_16(vec16 v)
     return convert_ushort16(select(rounded, quiet, isnan(v)));
 }
 
-#line 88 "access.cl"
+#line 95 "access.cl"
 static vec16 load16_bf16(__global const ushort *p, ulong i)
 {
     return as_float16(convert_uint16(((__global const halves16 *)(p + i))->bits) << 16);
@@ -153,7 +165,7 @@ static void store16_bf16(vec16 v, __global ushort *p, ulong i)
     ((__global halves16 *)(p + i))->bits = to_bf16_16(v);
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -170,7 +182,7 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
         store1_f32(lanes[l], p, i + l);
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[16];
@@ -201,26 +213,45 @@ static void store16_bf16_part(vec16 v, __global ushort *p, ulong i, int count)
  * The largest score and the sum of exponentials are a lane's own: no step goes across lanes. When a
  * larger score appears, o and the sum so far shrink by the same factor.
  */
-#line 3 "exp_vector.cl"
-/* exp(x) for x <= 0, to 2 units of the last place; NaN stays NaN, and what is below the smallest
- * normal number may be 0. x = k ln2 + r, exp(r) by Cephes' polynomial; adding 1.5 2^23 rounds to a
- * whole k, which then stands in the sum's last bits. */
-static __attribute__((always_inline)) vec16 exp_below(vec16 x)
+#line 23 "exp_vector.cl"
+/* exp(x) for x < 88, to 2.2 units of the last place; NaN stays NaN, and what is below the smallest
+ * normal number may be 0. x = k ln2 + r. */
+static __attribute__((always_inline)) vec16 exp_below16(vec16 x)
 {
     const vec16 t = x < -88.0f ? (vec16)(-88.0f) : x;
-    const vec16 shifted = fma(t, (vec16)(1.44269504f), (vec16)(12582912.0f));
-    const vec16 k = shifted - 12582912.0f;
+    const vec16 shifted = fma(t, (vec16)(1.44269504f), (vec16)(12583039.0f));
+    const vec16 k = shifted - 12583039.0f;
     const vec16 r = fma(k, (vec16)(2.12194440e-4f), fma(k, (vec16)(-0.693359375f), t));
-    vec16 p = 1.9875691500e-4f;
-    p = fma(p, r, (vec16)(1.3981999507e-3f));
-    p = fma(p, r, (vec16)(8.3334519073e-3f));
-    p = fma(p, r, (vec16)(4.1665795894e-2f));
-    p = fma(p, r, (vec16)(1.6666665459e-1f));
-    p = fma(p, r, (vec16)(5.0000001201e-1f));
-    p = fma(p, r * r, r) + 1.0f;
-    return p * as_float16((as_int16(shifted) + 127) << 23);
+    vec16 p = 8.312480524e-3f;
+    p = fma(p, r, (vec16)(4.189055040e-2f));
+    p = fma(p, r, (vec16)(1.666711569e-1f));
+    p = fma(p, r, (vec16)(4.999922812e-1f));
+    p = fma(p, r, (vec16)(1.0f));
+    p = fma(p, r, (vec16)(1.0f));
+    return p * as_float16(as_int16(shifted) << 23);
 }
 
+/* 2^x for -127.4 < x < 128.4, to 3 units of the last place; 0 from -126.5 down, infinite from 127.5 up;
+ * NaN stays NaN. x = k + f. */
+static __attribute__((always_inline)) vec16 exp2_within16(vec16 x)
+{
+    const vec16 shifted = x + 12583039.0f;
+    const vec16 f = x - (shifted - 12583039.0f);
+    vec16 p = 1.327636419e-3f;
+    p = fma(p, f, (vec16)(9.675655514e-3f));
+    p = fma(p, f, (vec16)(5.550714582e-2f));
+    p = fma(p, f, (vec16)(2.402211726e-1f));
+    p = fma(p, f, (vec16)(6.931469440e-1f));
+    p = fma(p, f, (vec16)(1.000000119f));
+    return p * as_float16(as_int16(shifted) << 23);
+}
+
+/* The same for every x. */
+static __attribute__((always_inline)) vec16 exp2_near16(vec16 x)
+{
+    const vec16 t = x < -127.0f ? (vec16)(-127.0f) : x;
+    return exp2_within16(t > 128.0f ? (vec16)(128.0f) : t);
+}
 #line 12 "attention_tiles_vector.cl"
 /* count rows of x, the first at x[at], packed; zeros up to a multiple of 8 rows. Whether all are
  * finite. */
@@ -375,7 +406,7 @@ static __attribute__((always_inline)) vec16 tanh_of(vec16 x)
     p = fma(p, z, (vec16)(-5.37397155531e-2f));
     p = fma(p, z, (vec16)(1.33314422036e-1f));
     p = fma(p, z, (vec16)(-3.33332819422e-1f));
-    const vec16 e = exp_below(-2.0f * fabs(x));
+    const vec16 e = exp_below16(-2.0f * fabs(x));
     return fabs(x) < 0.625f ? fma(p * z, x, x) : copysign((1.0f - e) / (1.0f + e), x);
 }
 #line 2 "alibi_slope.cl"
@@ -497,14 +528,14 @@ void flash_attention(__global const ushort *restrict q, const ulong q_offset,
         #pragma unroll
         for (int v = 0; v < 3; v++) {
             base[v] = largest[v] == -INFINITY ? (vec16)(0.0f) : largest[v];
-            factor[v] = exp_below(top[v] - base[v]);
+            factor[v] = exp_below16(top[v] - base[v]);
             top[v] = largest[v];
             added[v] = (vec16)(0.0f);
         }
         for (int r = 0; r < count; r++) {
             #pragma unroll
             for (int v = 0; v < 3; v++) {
-                const vec16 e = exp_below(vload16(r * 3 + v, ss) - base[v]);
+                const vec16 e = exp_below16(vload16(r * 3 + v, ss) - base[v]);
                 added[v] += e;
                 vstore16(e, r * 3 + v, ss);
             }

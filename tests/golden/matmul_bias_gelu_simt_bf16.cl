@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -16,7 +16,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 78 "access.cl"
+#line 85 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -27,14 +27,30 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
     p[i] = to_bf16_1(v);
 }
 
-#line 3 "gelu.cl"
-/* 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)): one exp, and no cancellation for x < 0. */
-static vec1 gelu_tanh1(vec1 x)
+#line 8 "exp_vector.cl"
+static float exp_below1(float x)
 {
-    const vec1 u = 0.7978845608f * (x + 0.044715f * x * x * x);
-    return x / (1.0f + exp(-2.0f * u));
+    return exp(x);
 }
 
+static float exp2_within1(float x)
+{
+    return exp2(x);
+}
+
+static float exp2_near1(float x)
+{
+    return exp2(x);
+}
+
+#line 5 "gelu.cl"
+/* 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)): one exp, and no cancellation for x < 0. The factors are
+ * those of -2u log2(e). */
+static vec1 gelu_tanh1(vec1 x)
+{
+    const vec1 power = x * fma(x * x, (vec1)(-0.10294324f), (vec1)(-2.3022082f));
+    return x / (1.0f + exp2_near1(power));
+}
 #line 1 "matmul_simt.cl"
 /* c = a b, with a stored a[m,k] and b b[k,n].
  *
@@ -148,7 +164,7 @@ void matmul_bias_gelu(__global const ushort *restrict a, const ulong a_offset,
                 store1_bf16(v, pre, at);
 #line 4 "op/gelu.cl"
                 v = gelu_tanh1(v);
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
                 store1_bf16(v, c, at);
 #line 122 "matmul_simt.cl"
             }

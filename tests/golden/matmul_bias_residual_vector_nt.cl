@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 20 "access.cl"
+#line 27 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -20,7 +20,13 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 30 "access.cl"
+#line 11 "access.cl"
+/* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
+typedef struct __attribute__((packed)) {
+    vec16 v;
+} floats16;
+
+#line 37 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
     return vload16(0, p + i);
@@ -28,10 +34,10 @@ static vec16 load16_f32(__global const float *p, ulong i)
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-    vstore16(v, 0, p + i);
+    ((__global floats16 *)(p + i))->v = v;
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -51,7 +57,13 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 #line 6 "access.cl"
 typedef float8 vec8;
 
-#line 30 "access.cl"
+#line 11 "access.cl"
+/* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
+typedef struct __attribute__((packed)) {
+    vec8 v;
+} floats8;
+
+#line 37 "access.cl"
 static vec8 load8_f32(__global const float *p, ulong i)
 {
     return vload8(0, p + i);
@@ -59,10 +71,10 @@ static vec8 load8_f32(__global const float *p, ulong i)
 
 static void store8_f32(vec8 v, __global float *p, ulong i)
 {
-    vstore8(v, 0, p + i);
+    ((__global floats8 *)(p + i))->v = v;
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec8 load8_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[8];
@@ -180,7 +192,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                     transpose16(t);
                     #pragma unroll
                     for (int e = 0; e < 16; e++)
-                        vstore16(t[e], 0, bs + j * kp + (l + e) * 16 + g);
+                        *(__local vec16 *)(bs + j * kp + (l + e) * 16 + g) = t[e];
                 }
             }
         }
@@ -209,7 +221,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
 #line 241 "matmul_vector.cl"
                             }
                         }
-                        vstore16(v, r, to);
+                        ((__local vec16 *)to)[r] = v;
                     }
                     to += 96;
                 }
@@ -273,7 +285,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                                 x += load8_f32(bias, (col0 + v * 8));
 #line 1 "op/residual.cl"
                                 x += load8_f32(residual, at);
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
                                 store8_f32(x, c, at);
 #line 376 "matmul_vector.cl"
                             } else if (left > 0) {
@@ -281,7 +293,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                                 x += load8_f32_part(bias, (col0 + v * 8), left);
 #line 1 "op/residual.cl"
                                 x += load8_f32_part(residual, at, left);
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
                                 store8_f32_part(x, c, at, left);
 #line 378 "matmul_vector.cl"
                             }

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 20 "access.cl"
+#line 27 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -20,7 +20,13 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 30 "access.cl"
+#line 11 "access.cl"
+/* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
+typedef struct __attribute__((packed)) {
+    vec16 v;
+} floats16;
+
+#line 37 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
     return vload16(0, p + i);
@@ -28,10 +34,10 @@ static vec16 load16_f32(__global const float *p, ulong i)
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-    vstore16(v, 0, p + i);
+    ((__global floats16 *)(p + i))->v = v;
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -245,11 +251,11 @@ void matmul(__global const float *restrict a, const ulong a_offset,
             vec16 x = sums_at(sums, rows, r, j, end);
 #line 127 "matmul_skinny_vector.cl"
             if (left >= 16) {
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
                 store16_f32(x, c, at);
 #line 129 "matmul_skinny_vector.cl"
             } else {
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
                 store16_f32_part(x, c, at, left);
 #line 131 "matmul_skinny_vector.cl"
             }

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -16,7 +16,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 78 "access.cl"
+#line 85 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -30,14 +30,14 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 11 "access.cl"
+#line 18 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort16 to_bf16_16(vec16 v)
 {
@@ -47,7 +47,7 @@ static ushort16 to_bf16_16(vec16 v)
     return convert_ushort16(select(rounded, quiet, isnan(v)));
 }
 
-#line 88 "access.cl"
+#line 95 "access.cl"
 static vec16 load16_bf16(__global const ushort *p, ulong i)
 {
     return as_float16(convert_uint16(((__global const halves16 *)(p + i))->bits) << 16);
@@ -58,7 +58,7 @@ static void store16_bf16(vec16 v, __global ushort *p, ulong i)
     ((__global halves16 *)(p + i))->bits = to_bf16_16(v);
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[16];
@@ -78,14 +78,14 @@ static void store16_bf16_part(vec16 v, __global ushort *p, ulong i, int count)
 #line 6 "access.cl"
 typedef float8 vec8;
 
-#line 11 "access.cl"
+#line 18 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort8 bits;
 } halves8;
 
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
@@ -95,7 +95,7 @@ static ushort8 to_bf16_8(vec8 v)
     return convert_ushort8(select(rounded, quiet, isnan(v)));
 }
 
-#line 88 "access.cl"
+#line 95 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
     return as_float8(convert_uint8(((__global const halves8 *)(p + i))->bits) << 16);
@@ -106,7 +106,7 @@ static void store8_bf16(vec8 v, __global ushort *p, ulong i)
     ((__global halves8 *)(p + i))->bits = to_bf16_8(v);
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -123,12 +123,28 @@ static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
         store1_bf16(lanes[l], p, i + l);
 }
 
-#line 3 "swiglu.cl"
+#line 8 "exp_vector.cl"
+static float exp_below1(float x)
+{
+    return exp(x);
+}
+
+static float exp2_within1(float x)
+{
+    return exp2(x);
+}
+
+static float exp2_near1(float x)
+{
+    return exp2(x);
+}
+
+#line 5 "swiglu.cl"
 /* k = 1 for x >= 0, exp(x/2) below, and r = 1/(1 + exp(-|x|)): silu(x) = (x r k) k has no
  * subnormal part before it is subnormal itself. */
 static vec1 swiglu_root1(vec1 gate, vec1 *r)
 {
-    const vec1 h = exp(-0.5f * fabs(gate));
+    const vec1 h = exp_below1(-0.5f * fabs(gate));
     *r = 1.0f / (1.0f + h * h);
     return gate < 0.0f ? h : (vec1)(1.0f);
 }
@@ -150,12 +166,52 @@ static void swiglu_backward1(vec1 dy, vec1 gate, vec1 up, vec1 *dgate, vec1 *dup
     *dup = gate * r * k * dy * k;
 }
 
-#line 3 "swiglu.cl"
+#line 23 "exp_vector.cl"
+/* exp(x) for x < 88, to 2.2 units of the last place; NaN stays NaN, and what is below the smallest
+ * normal number may be 0. x = k ln2 + r. */
+static __attribute__((always_inline)) vec16 exp_below16(vec16 x)
+{
+    const vec16 t = x < -88.0f ? (vec16)(-88.0f) : x;
+    const vec16 shifted = fma(t, (vec16)(1.44269504f), (vec16)(12583039.0f));
+    const vec16 k = shifted - 12583039.0f;
+    const vec16 r = fma(k, (vec16)(2.12194440e-4f), fma(k, (vec16)(-0.693359375f), t));
+    vec16 p = 8.312480524e-3f;
+    p = fma(p, r, (vec16)(4.189055040e-2f));
+    p = fma(p, r, (vec16)(1.666711569e-1f));
+    p = fma(p, r, (vec16)(4.999922812e-1f));
+    p = fma(p, r, (vec16)(1.0f));
+    p = fma(p, r, (vec16)(1.0f));
+    return p * as_float16(as_int16(shifted) << 23);
+}
+
+/* 2^x for -127.4 < x < 128.4, to 3 units of the last place; 0 from -126.5 down, infinite from 127.5 up;
+ * NaN stays NaN. x = k + f. */
+static __attribute__((always_inline)) vec16 exp2_within16(vec16 x)
+{
+    const vec16 shifted = x + 12583039.0f;
+    const vec16 f = x - (shifted - 12583039.0f);
+    vec16 p = 1.327636419e-3f;
+    p = fma(p, f, (vec16)(9.675655514e-3f));
+    p = fma(p, f, (vec16)(5.550714582e-2f));
+    p = fma(p, f, (vec16)(2.402211726e-1f));
+    p = fma(p, f, (vec16)(6.931469440e-1f));
+    p = fma(p, f, (vec16)(1.000000119f));
+    return p * as_float16(as_int16(shifted) << 23);
+}
+
+/* The same for every x. */
+static __attribute__((always_inline)) vec16 exp2_near16(vec16 x)
+{
+    const vec16 t = x < -127.0f ? (vec16)(-127.0f) : x;
+    return exp2_within16(t > 128.0f ? (vec16)(128.0f) : t);
+}
+
+#line 5 "swiglu.cl"
 /* k = 1 for x >= 0, exp(x/2) below, and r = 1/(1 + exp(-|x|)): silu(x) = (x r k) k has no
  * subnormal part before it is subnormal itself. */
 static vec16 swiglu_root16(vec16 gate, vec16 *r)
 {
-    const vec16 h = exp(-0.5f * fabs(gate));
+    const vec16 h = exp_below16(-0.5f * fabs(gate));
     *r = 1.0f / (1.0f + h * h);
     return gate < 0.0f ? h : (vec16)(1.0f);
 }
@@ -177,12 +233,52 @@ static void swiglu_backward16(vec16 dy, vec16 gate, vec16 up, vec16 *dgate, vec1
     *dup = gate * r * k * dy * k;
 }
 
-#line 3 "swiglu.cl"
+#line 23 "exp_vector.cl"
+/* exp(x) for x < 88, to 2.2 units of the last place; NaN stays NaN, and what is below the smallest
+ * normal number may be 0. x = k ln2 + r. */
+static __attribute__((always_inline)) vec8 exp_below8(vec8 x)
+{
+    const vec8 t = x < -88.0f ? (vec8)(-88.0f) : x;
+    const vec8 shifted = fma(t, (vec8)(1.44269504f), (vec8)(12583039.0f));
+    const vec8 k = shifted - 12583039.0f;
+    const vec8 r = fma(k, (vec8)(2.12194440e-4f), fma(k, (vec8)(-0.693359375f), t));
+    vec8 p = 8.312480524e-3f;
+    p = fma(p, r, (vec8)(4.189055040e-2f));
+    p = fma(p, r, (vec8)(1.666711569e-1f));
+    p = fma(p, r, (vec8)(4.999922812e-1f));
+    p = fma(p, r, (vec8)(1.0f));
+    p = fma(p, r, (vec8)(1.0f));
+    return p * as_float8(as_int8(shifted) << 23);
+}
+
+/* 2^x for -127.4 < x < 128.4, to 3 units of the last place; 0 from -126.5 down, infinite from 127.5 up;
+ * NaN stays NaN. x = k + f. */
+static __attribute__((always_inline)) vec8 exp2_within8(vec8 x)
+{
+    const vec8 shifted = x + 12583039.0f;
+    const vec8 f = x - (shifted - 12583039.0f);
+    vec8 p = 1.327636419e-3f;
+    p = fma(p, f, (vec8)(9.675655514e-3f));
+    p = fma(p, f, (vec8)(5.550714582e-2f));
+    p = fma(p, f, (vec8)(2.402211726e-1f));
+    p = fma(p, f, (vec8)(6.931469440e-1f));
+    p = fma(p, f, (vec8)(1.000000119f));
+    return p * as_float8(as_int8(shifted) << 23);
+}
+
+/* The same for every x. */
+static __attribute__((always_inline)) vec8 exp2_near8(vec8 x)
+{
+    const vec8 t = x < -127.0f ? (vec8)(-127.0f) : x;
+    return exp2_within8(t > 128.0f ? (vec8)(128.0f) : t);
+}
+
+#line 5 "swiglu.cl"
 /* k = 1 for x >= 0, exp(x/2) below, and r = 1/(1 + exp(-|x|)): silu(x) = (x r k) k has no
  * subnormal part before it is subnormal itself. */
 static vec8 swiglu_root8(vec8 gate, vec8 *r)
 {
-    const vec8 h = exp(-0.5f * fabs(gate));
+    const vec8 h = exp_below8(-0.5f * fabs(gate));
     *r = 1.0f / (1.0f + h * h);
     return gate < 0.0f ? h : (vec8)(1.0f);
 }
@@ -520,13 +616,13 @@ void matmul_swiglu(__global const ushort *restrict a, const ulong a_offset,
             if (left >= 8) {
 #line 9 "op/swiglu_pair.cl"
                 x = swiglu8(x, up);
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
                 store8_bf16(x, c, at);
 #line 129 "matmul_skinny_vector.cl"
             } else {
 #line 9 "op/swiglu_pair.cl"
                 x = swiglu8(x, up);
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
                 store8_bf16_part(x, c, at, left);
 #line 131 "matmul_skinny_vector.cl"
             }

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 20 "access.cl"
+#line 27 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -20,7 +20,13 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 30 "access.cl"
+#line 11 "access.cl"
+/* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
+typedef struct __attribute__((packed)) {
+    vec16 v;
+} floats16;
+
+#line 37 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
     return vload16(0, p + i);
@@ -28,10 +34,10 @@ static vec16 load16_f32(__global const float *p, ulong i)
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-    vstore16(v, 0, p + i);
+    ((__global floats16 *)(p + i))->v = v;
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -109,7 +115,7 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                 if (l < kc && j + 64 <= cols) {
                     #pragma unroll
                     for (int v = 0; v < 4; v++)
-                        vstore16(load16_f32(b, from + v * 16), v, to);
+                        ((__local vec16 *)to)[v] = load16_f32(b, from + v * 16);
                 } else {
                     for (int e = 0; e < 64; e++)
                         to[e] = l < kc && j + e < cols ? load1_f32(b, from + e) : 0.0f;
@@ -142,7 +148,7 @@ void matmul(__global const float *restrict a, const ulong a_offset,
 #line 241 "matmul_vector.cl"
                             }
                         }
-                        vstore16(v, r, to);
+                        ((__local vec16 *)to)[r] = v;
                     }
                     to += 96;
                 }
@@ -193,7 +199,7 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                             #pragma unroll
                             for (int v = 0; v < 4; v++) {
                                 const ulong at = at0 + (ulong)r * 999 + v * 16;
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
                                 store16_f32(sum[r][v], c, at);
 #line 338 "matmul_vector.cl"
                             }
@@ -216,11 +222,11 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                             vec16 x = tile[r * 4 + v];
 #line 374 "matmul_vector.cl"
                             if (left >= 16) {
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
                                 store16_f32(x, c, at);
 #line 376 "matmul_vector.cl"
                             } else if (left > 0) {
-#line 1 "op/store.cl"
+#line 4 "op/store.cl"
                                 store16_f32_part(x, c, at, left);
 #line 378 "matmul_vector.cl"
                             }

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -16,7 +16,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 78 "access.cl"
+#line 85 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -30,14 +30,14 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 11 "access.cl"
+#line 18 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort16 to_bf16_16(vec16 v)
 {
@@ -47,7 +47,7 @@ static ushort16 to_bf16_16(vec16 v)
     return convert_ushort16(select(rounded, quiet, isnan(v)));
 }
 
-#line 88 "access.cl"
+#line 95 "access.cl"
 static vec16 load16_bf16(__global const ushort *p, ulong i)
 {
     return as_float16(convert_uint16(((__global const halves16 *)(p + i))->bits) << 16);
@@ -58,7 +58,7 @@ static void store16_bf16(vec16 v, __global ushort *p, ulong i)
     ((__global halves16 *)(p + i))->bits = to_bf16_16(v);
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[16];
@@ -78,14 +78,14 @@ static void store16_bf16_part(vec16 v, __global ushort *p, ulong i, int count)
 #line 6 "access.cl"
 typedef float8 vec8;
 
-#line 11 "access.cl"
+#line 18 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort8 bits;
 } halves8;
 
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
@@ -95,7 +95,7 @@ static ushort8 to_bf16_8(vec8 v)
     return convert_ushort8(select(rounded, quiet, isnan(v)));
 }
 
-#line 88 "access.cl"
+#line 95 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
     return as_float8(convert_uint8(((__global const halves8 *)(p + i))->bits) << 16);
@@ -106,7 +106,7 @@ static void store8_bf16(vec8 v, __global ushort *p, ulong i)
     ((__global halves8 *)(p + i))->bits = to_bf16_8(v);
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -126,14 +126,14 @@ static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
 #line 6 "access.cl"
 typedef float4 vec4;
 
-#line 11 "access.cl"
+#line 18 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort4 bits;
 } halves4;
 
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort4 to_bf16_4(vec4 v)
 {
@@ -143,7 +143,7 @@ static ushort4 to_bf16_4(vec4 v)
     return convert_ushort4(select(rounded, quiet, isnan(v)));
 }
 
-#line 88 "access.cl"
+#line 95 "access.cl"
 static vec4 load4_bf16(__global const ushort *p, ulong i)
 {
     return as_float4(convert_uint4(((__global const halves4 *)(p + i))->bits) << 16);
@@ -154,7 +154,7 @@ static void store4_bf16(vec4 v, __global ushort *p, ulong i)
     ((__global halves4 *)(p + i))->bits = to_bf16_4(v);
 }
 
-#line 105 "access.cl"
+#line 112 "access.cl"
 static vec4 load4_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[4];
@@ -280,34 +280,110 @@ static void turn_8(int position, int i, vec8 *c, vec8 *s)
     *c = as_float8(as_uint8(select(cosine, sine, odd)) ^ c_sign);
     *s = as_float8(as_uint8(select(sine, cosine, odd)) ^ s_sign);
 }
+#line 3 "past_cache.cl"
+#ifndef PAST_CACHE
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_nontemporal_store)
+#define PAST_CACHE(v, p) __builtin_nontemporal_store(v, p)
+#endif
+#endif
+#ifndef PAST_CACHE
+#define PAST_CACHE(v, p) (*(p) = (v))
+#endif
+#endif
 
-#line 19 "rope_vector.cl"
+#line 8 "stream.cl"
+/* Past the cache where `past` holds and p[i] is aligned as the vector is. */
+static void stream16_bf16(vec16 v, __global ushort *p, ulong i, int past)
+{
+#line 21 "stream.cl"
+    const ushort16 bits = to_bf16_16(v);
+#line 23 "stream.cl"
+    if (past && ((ulong)(p + i) & 31) == 0)
+        PAST_CACHE(bits, (__global ushort16 *)(p + i));
+    else
+        ((__global halves16 *)(p + i))->bits = bits;
+#line 28 "stream.cl"
+}
+#line 3 "past_cache.cl"
+#ifndef PAST_CACHE
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_nontemporal_store)
+#define PAST_CACHE(v, p) __builtin_nontemporal_store(v, p)
+#endif
+#endif
+#ifndef PAST_CACHE
+#define PAST_CACHE(v, p) (*(p) = (v))
+#endif
+#endif
+
+#line 8 "stream.cl"
+/* Past the cache where `past` holds and p[i] is aligned as the vector is. */
+static void stream8_bf16(vec8 v, __global ushort *p, ulong i, int past)
+{
+#line 21 "stream.cl"
+    const ushort8 bits = to_bf16_8(v);
+#line 23 "stream.cl"
+    if (past && ((ulong)(p + i) & 15) == 0)
+        PAST_CACHE(bits, (__global ushort8 *)(p + i));
+    else
+        ((__global halves8 *)(p + i))->bits = bits;
+#line 28 "stream.cl"
+}
+#line 3 "past_cache.cl"
+#ifndef PAST_CACHE
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_nontemporal_store)
+#define PAST_CACHE(v, p) __builtin_nontemporal_store(v, p)
+#endif
+#endif
+#ifndef PAST_CACHE
+#define PAST_CACHE(v, p) (*(p) = (v))
+#endif
+#endif
+
+#line 8 "stream.cl"
+/* Past the cache where `past` holds and p[i] is aligned as the vector is. */
+static void stream4_bf16(vec4 v, __global ushort *p, ulong i, int past)
+{
+#line 21 "stream.cl"
+    const ushort4 bits = to_bf16_4(v);
+#line 23 "stream.cl"
+    if (past && ((ulong)(p + i) & 7) == 0)
+        PAST_CACHE(bits, (__global ushort4 *)(p + i));
+    else
+        ((__global halves4 *)(p + i))->bits = bits;
+#line 28 "stream.cl"
+}
+
+#line 23 "rope_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void rope(__global const ushort *x, const ulong x_offset,
           __global const int *restrict positions, const ulong positions_offset,
           __global ushort *y, const ulong y_offset,
           const long tokens)
-#line 20 "rope_vector.cl"
+#line 24 "rope_vector.cl"
 {
     x += x_offset;
     positions += positions_offset;
     y += y_offset;
-#line 22 "rope_vector.cl"
+#line 26 "rope_vector.cl"
     const ulong head_blocks = 1;
     const ulong first = get_group_id(0) / head_blocks * 170;
     const ulong stop = min(first + 170, (ulong)tokens);
     const int head0 = (int)(get_group_id(0) % head_blocks) * 4;
     const int head_stop = min(head0 + 4, 4);
+    const int past = ((((2 * tokens) * 4) * 24) >= 33554432) && y != x;
     for (ulong token = first; token < stop; token++) {
         const int position = positions[token];
-#line 50 "rope_vector.cl"
+#line 55 "rope_vector.cl"
         /* Both elements of a pair have theirs, a sine the sign with which it is added. */
         float cosines[8], sines[8];
-#line 57 "rope_vector.cl"
+#line 62 "rope_vector.cl"
         for (int i = 0; i < 4; i += 4) {
             vec4 c, s;
             turn_4(position, i, &c, &s);
-#line 61 "rope_vector.cl"
+#line 66 "rope_vector.cl"
             vec8 both;
             both.even = c;
             both.odd = c;
@@ -315,23 +391,23 @@ void rope(__global const ushort *x, const ulong x_offset,
             both.even = -s;
             both.odd = s;
             vstore8(both, 0, sines + 2 * i);
-#line 73 "rope_vector.cl"
+#line 78 "rope_vector.cl"
         }
-#line 77 "rope_vector.cl"
+#line 82 "rope_vector.cl"
         for (int head = head0; head < head_stop; head++) {
             const ulong at = (token * 4 + head) * 24;
-#line 104 "rope_vector.cl"
+#line 109 "rope_vector.cl"
             for (int i = 0; i < 8; i += 8) {
-#line 106 "rope_vector.cl"
+#line 111 "rope_vector.cl"
                 const vec8 v = load8_bf16(x, at + i);
                 vec8 other;
                 other.even = v.odd;
                 other.odd = v.even;
                 const vec8 c = vload8(0, cosines + i), s = vload8(0, sines + i);
-                store8_bf16(fma(v, c, other * s), y, at + i);
-#line 117 "rope_vector.cl"
-            }
+                stream8_bf16(fma(v, c, other * s), y, at + i, past);
 #line 122 "rope_vector.cl"
+            }
+#line 127 "rope_vector.cl"
             __global const ushort *from = (__global const ushort *)x + at;
             __global ushort *to = (__global ushort *)y + at;
             int i = 8;
@@ -339,7 +415,7 @@ void rope(__global const ushort *x, const ulong x_offset,
                 vstore16(vload16(0, from + i), 0, to + i);
             for (; i < 24; i++)
                 to[i] = from[i];
-#line 130 "rope_vector.cl"
+#line 135 "rope_vector.cl"
         }
     }
 }

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 68 "access.cl"
+#line 75 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -16,7 +16,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 78 "access.cl"
+#line 85 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -42,9 +42,25 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
  * element by element.
  */
 
+#line 3 "past_cache.cl"
+#ifndef PAST_CACHE
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_nontemporal_store)
+#define PAST_CACHE(v, p) __builtin_nontemporal_store(v, p)
+#endif
+#endif
+#ifndef PAST_CACHE
+#define PAST_CACHE(v, p) (*(p) = (v))
+#endif
+#endif
+#line 19 "transpose_vector.cl"
+typedef struct __attribute__((packed)) {
+    ushort16 v;
+} unaligned;
+
 /* Element (i, j) moves to (j, i): rows i and i + 8 are interleaved, which turns the eight bits of the
  * two indexes round by one, four times. */
-#line 22 "transpose_vector.cl"
+#line 27 "transpose_vector.cl"
 static void transpose16(ushort16 *t)
 {
     ushort16 s[16];
@@ -64,10 +80,10 @@ static void transpose16(ushort16 *t)
     }
 }
 
-#line 55 "transpose_vector.cl"
+#line 67 "transpose_vector.cl"
 /* One or two blocks of 16 rows of 16, the second below the first. A line of y is written at once. */
 static void move_blocks(__global const ushort *from, ulong from_row, __global ushort *to, ulong to_row,
-                        int blocks)
+                        int blocks, int past)
 {
     ushort16 columns[2 * 16];
     for (int b = 0; b < blocks; b++) {
@@ -82,10 +98,13 @@ static void move_blocks(__global const ushort *from, ulong from_row, __global us
     }
     for (int j = 0; j < 16; j++)
         for (int b = 0; b < blocks; b++)
-            vstore16(columns[2 * j + b], b, to + j * to_row);
+            if (past)
+                PAST_CACHE(columns[2 * j + b], (__global ushort16 *)(to + j * to_row) + b);
+            else
+                ((__global unaligned *)(to + j * to_row))[b].v = columns[2 * j + b];
 }
 
-#line 76 "transpose_vector.cl"
+#line 91 "transpose_vector.cl"
 static void move_edge(__global const ushort *from, ulong from_row, __global ushort *to, ulong to_row,
                       int rows, int cols)
 {
@@ -100,11 +119,11 @@ void transpose(__global const ushort *restrict x, const ulong x_offset,
                const long batch,
                const long m,
                const long n)
-#line 85 "transpose_vector.cl"
+#line 100 "transpose_vector.cl"
 {
     x += x_offset;
     y += y_offset;
-#line 87 "transpose_vector.cl"
+#line 102 "transpose_vector.cl"
     const ulong tiles_n = ((n + 255) / 256);
     const ulong tiles = (((m + 63) / 64) * ((n + 255) / 256));
     const ulong tile = get_group_id(0) % tiles;
@@ -117,16 +136,15 @@ void transpose(__global const ushort *restrict x, const ulong x_offset,
     __global const ushort *from =
         (__global const ushort *)x + matrix * from_row * to_row + i0 * from_row + j0;
     __global ushort *to = (__global ushort *)y + matrix * from_row * to_row + j0 * to_row + i0;
+    const int past = ((((2 * batch) * n) * m) >= 33554432) && (((ulong)to | to_row * sizeof *to) & 63) == 0;
     const int full_rows = rows / 16 * 16, full_cols = cols / 16 * 16;
 
-#line 106 "transpose_vector.cl"
-    /* Two blocks side by side, that is a line of x, before the next below. */
-    for (int pair = 0; pair < full_cols; pair += 32)
-        for (int i = 0; i < full_rows; i += 32)
-            for (int j = pair; j < min(pair + 32, full_cols); j += 16)
-                move_blocks(from + i * from_row + j, from_row, to + j * to_row + i, to_row,
-                            min((full_rows - i) / 16, 2));
-#line 113 "transpose_vector.cl"
+#line 122 "transpose_vector.cl"
+    for (int i = 0; i < full_rows; i += 32)
+        for (int j = 0; j < full_cols; j += 16)
+            move_blocks(from + i * from_row + j, from_row, to + j * to_row + i, to_row,
+                        min((full_rows - i) / 16, 2), past);
+#line 127 "transpose_vector.cl"
     move_edge(from + full_cols, from_row, to + full_cols * to_row, to_row, rows, cols - full_cols);
     move_edge(from + full_rows * from_row, from_row, to + full_rows, to_row, rows - full_rows,
               full_cols);

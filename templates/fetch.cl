@@ -1,0 +1,11 @@
+@# FETCH(p): the line of p into the second level of the cache, from anywhere; p need not be there.
+#ifndef FETCH
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_prefetch)
+#define FETCH(p) __builtin_prefetch((const void *)(ulong)(p), 0, 2)
+#endif
+#endif
+#ifndef FETCH
+#define FETCH(p)
+#endif
+#endif
