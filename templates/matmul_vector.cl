@@ -21,6 +21,11 @@
 @# The structure is Goto and van de Geijn's, "Anatomy of high-performance matrix multiplication",
 @# ACM TOMS 34(3), 2008: the block of a is meant for L2, the panel of b for L1.
 
+@# What is packed next is fetched meanwhile, a line of each matrix with every 16 steps of k.
+@let FETCH_A !trans_a
+@let FETCH_B SUMS && !packed && !trans_b && pair == 1
+@let LINE dtype == 'f32' ? 16 : 32
+@include prefetch.cl
 @let T dtype == 'f32' ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
 @if trans_b && NR % 16 == 0
 /* Element (i, j) moves to (j, i): four perfect shuffles of the 256 elements. */
@@ -73,8 +78,13 @@ ${offsets}
     const ulong tiles = ${TILES};
     const ulong tile = get_group_id(0) % tiles;
     const ulong matrix = get_group_id(0) / tiles;
-    const long m0 = (long)(tile / tiles_n) * ${STRIP};
-    const long n0 = (long)(tile % tiles_n) * ${TILE_COLS};
+    /* A share of the columns for each compute unit, that they meet at the same rows of a. */
+    const ulong strips = tiles / tiles_n;
+    const ulong share = (tiles_n + ${COMPUTE_UNITS - 1}) / ${COMPUTE_UNITS};
+    const ulong share0 = tile / (strips * share) * share, in_share = tile - share0 * strips;
+    const ulong width = min(share, tiles_n - share0);
+    const long m0 = (long)(in_share / width) * ${STRIP};
+    const long n0 = (long)(share0 + in_share % width) * ${TILE_COLS};
     const int rows = (int)min((long)${STRIP}, ${m} - m0);
     const int cols = (int)min((long)${TILE_COLS}, ${columns} - n0);
     a += matrix * ${trans_a ? k : m} * ${lda};
@@ -202,8 +212,20 @@ ${offsets}
                             : 0.0f;
 @end
 
+@if FETCH_B
+        __global const ${T} *next_b = b + (ulong)(k0 + ${KB}) * ${ldb} + n0;
+        const int lines_b = last ? 0 : ${KB*ceildiv(NC,LINE)};
+        int fetched_b = 0;
+@end
         for (int i0 = 0; i0 < rows; i0 += ${MC}) {
             const int block = min(${MC}, rows - i0);
+@if FETCH_A
+            const int below = i0 + ${MC} < rows;
+            __global const ${T} *next_a = a + (ulong)(m0 + (below ? i0 + ${MC} : 0)) * ${lda} +
+                                      (below ? k0 : k0 + ${KB});
+            const int lines_a = below || k0 + ${KB} < ${k} ? ${MC*ceildiv(KB,LINE)} : 0;
+            int fetched_a = 0;
+@end
 
             /* Pack a. */
 @if trans_a
@@ -263,6 +285,20 @@ ${offsets}
                         for (int v = 0; v < ${NV}; v++)
                             sum[r][v] = (vec${W})(0.0f);
                     for (int l = 0; l < kp; l += 16) {
+@if FETCH_A
+                        if (fetched_a < lines_a) {
+                            const int from_row = fetched_a / ${ceildiv(KB,LINE)};
+                            const int from_line = fetched_a++ % ${ceildiv(KB,LINE)};
+                            ${PREFETCH}(next_a + (ulong)from_row * ${lda} + from_line * ${LINE}, 0, 2);
+                        }
+@end
+@if FETCH_B
+                        if (fetched_b < lines_b) {
+                            const int from_row = fetched_b / ${ceildiv(NC,LINE)};
+                            const int from_line = fetched_b++ % ${ceildiv(NC,LINE)};
+                            ${PREFETCH}(next_b + (ulong)from_row * ${ldb} + from_line * ${LINE}, 0, 2);
+                        }
+@end
                         #pragma unroll
                         for (int u = 0; u < 16; u++) {
                             vec${W} row[${NV}];

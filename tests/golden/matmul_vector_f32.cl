@@ -71,46 +71,51 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 #line 20 "matmul_vector.cl"
  */
 
-#line 62 "matmul_vector.cl"
+#line 67 "matmul_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void matmul(__global const float *restrict a, const ulong a_offset,
             __global const float *restrict b, const ulong b_offset,
             __global float *restrict c, const ulong c_offset)
-#line 63 "matmul_vector.cl"
+#line 68 "matmul_vector.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 65 "matmul_vector.cl"
+#line 70 "matmul_vector.cl"
     __local float as[122880] __attribute__((aligned(64)));
-#line 67 "matmul_vector.cl"
-    __local float bs[131072] __attribute__((aligned(64)));
 #line 72 "matmul_vector.cl"
+    __local float bs[131072] __attribute__((aligned(64)));
+#line 77 "matmul_vector.cl"
     const ulong tiles_n = 4;
     const ulong tiles = 12;
     const ulong tile = get_group_id(0) % tiles;
     const ulong matrix = get_group_id(0) / tiles;
-    const long m0 = (long)(tile / tiles_n) * 336;
-    const long n0 = (long)(tile % tiles_n) * 256;
+    /* A share of the columns for each compute unit, that they meet at the same rows of a. */
+    const ulong strips = tiles / tiles_n;
+    const ulong share = (tiles_n + 1) / 2;
+    const ulong share0 = tile / (strips * share) * share, in_share = tile - share0 * strips;
+    const ulong width = min(share, tiles_n - share0);
+    const long m0 = (long)(in_share / width) * 336;
+    const long n0 = (long)(share0 + in_share % width) * 256;
     const int rows = (int)min((long)336, 1000 - m0);
     const int cols = (int)min((long)256, 999 - n0);
     a += matrix * 1000 * 501;
-#line 82 "matmul_vector.cl"
+#line 92 "matmul_vector.cl"
     b += matrix * 501 * 999;
-#line 84 "matmul_vector.cl"
+#line 94 "matmul_vector.cl"
     const ulong c0 = matrix * 1000 * 999;
 
     for (long k0 = 0; k0 < 501; k0 += 512) {
         const int kc = (int)min((long)512, 501 - k0);
         const int kp = (kc + 15) / 16 * 16;
 
-#line 94 "matmul_vector.cl"
+#line 104 "matmul_vector.cl"
         /* Pack b. */
-#line 108 "matmul_vector.cl"
+#line 118 "matmul_vector.cl"
         for (int j = 0; j < cols; j += 64) {
             for (int l = 0; l < kp; l++) {
                 __local float *to = bs + j * kp + l * 64;
-#line 134 "matmul_vector.cl"
+#line 144 "matmul_vector.cl"
                 const ulong from = (ulong)(k0 + l) * 999 + n0 + j;
                 if (l < kc && j + 64 <= cols) {
                     #pragma unroll
@@ -120,16 +125,23 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                     for (int e = 0; e < 64; e++)
                         to[e] = l < kc && j + e < cols ? load1_f32(b, from + e) : 0.0f;
                 }
-#line 144 "matmul_vector.cl"
+#line 154 "matmul_vector.cl"
             }
         }
 
-#line 205 "matmul_vector.cl"
+#line 220 "matmul_vector.cl"
         for (int i0 = 0; i0 < rows; i0 += 240) {
             const int block = min(240, rows - i0);
+#line 223 "matmul_vector.cl"
+            const int below = i0 + 240 < rows;
+            __global const float *next_a = a + (ulong)(m0 + (below ? i0 + 240 : 0)) * 501 +
+                                      (below ? k0 : k0 + 512);
+            const int lines_a = below || k0 + 512 < 501 ? 7680 : 0;
+            int fetched_a = 0;
 
+#line 230 "matmul_vector.cl"
             /* Pack a. */
-#line 225 "matmul_vector.cl"
+#line 247 "matmul_vector.cl"
             for (int i = 0; i < block; i += 6) {
                 __local float *to = as + i * kp;
                 for (int l = 0; l < kp; l += 16) {
@@ -141,11 +153,11 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                             const ulong from = (ulong)row * 501 + col;
                             if (l + 16 <= kc) {
                                 v = load16_f32(a, from);
-#line 237 "matmul_vector.cl"
+#line 259 "matmul_vector.cl"
                             } else {
                                 const int left = kc - l;
                                 v = load16_f32_part(a, from, left);
-#line 241 "matmul_vector.cl"
+#line 263 "matmul_vector.cl"
                             }
                         }
                         ((__local vec16 *)to)[r] = v;
@@ -153,14 +165,14 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                     to += 96;
                 }
             }
-#line 249 "matmul_vector.cl"
+#line 271 "matmul_vector.cl"
             /* Multiply. */
             for (int j = 0; j < cols; j += 64) {
                 for (int i = 0; i < block; i += 6) {
                     __local const float *ap = as + i * kp;
-#line 257 "matmul_vector.cl"
+#line 279 "matmul_vector.cl"
                     __local const float *bp = bs + j * kp;
-#line 259 "matmul_vector.cl"
+#line 281 "matmul_vector.cl"
                     vec16 sum[6][4];
                     #pragma unroll
                     for (int r = 0; r < 6; r++)
@@ -168,19 +180,26 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         for (int v = 0; v < 4; v++)
                             sum[r][v] = (vec16)(0.0f);
                     for (int l = 0; l < kp; l += 16) {
+#line 289 "matmul_vector.cl"
+                        if (fetched_a < lines_a) {
+                            const int from_row = fetched_a / 32;
+                            const int from_line = fetched_a++ % 32;
+                            __builtin_prefetch(next_a + (ulong)from_row * 501 + from_line * 16, 0, 2);
+                        }
+#line 302 "matmul_vector.cl"
                         #pragma unroll
                         for (int u = 0; u < 16; u++) {
                             vec16 row[4];
                             #pragma unroll
                             for (int v = 0; v < 4; v++)
-#line 274 "matmul_vector.cl"
+#line 310 "matmul_vector.cl"
                                 row[v] = vload16(u * 4 + v, bp);
-#line 276 "matmul_vector.cl"
+#line 312 "matmul_vector.cl"
                             #pragma unroll
                             for (int r = 0; r < 6; r++) {
-#line 281 "matmul_vector.cl"
+#line 317 "matmul_vector.cl"
                                 const vec16 x = (vec16)(ap[r * 16 + u]);
-#line 283 "matmul_vector.cl"
+#line 319 "matmul_vector.cl"
                                 #pragma unroll
                                 for (int v = 0; v < 4; v++)
                                     sum[r][v] = fma(x, row[v], sum[r][v]);
@@ -189,10 +208,10 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         ap += 96;
                         bp += 1024;
                     }
-#line 309 "matmul_vector.cl"
+#line 345 "matmul_vector.cl"
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * 999 + col0;
-#line 331 "matmul_vector.cl"
+#line 367 "matmul_vector.cl"
                     if (i + 6 <= block && j + 64 <= cols) {
                         #pragma unroll
                         for (int r = 0; r < 6; r++) {
@@ -201,12 +220,12 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                                 const ulong at = at0 + (ulong)r * 999 + v * 16;
 #line 4 "op/store.cl"
                                 store16_f32(sum[r][v], c, at);
-#line 338 "matmul_vector.cl"
+#line 374 "matmul_vector.cl"
                             }
                         }
                         continue;
                     }
-#line 343 "matmul_vector.cl"
+#line 379 "matmul_vector.cl"
                     /* One copy of the ops' code, not one for each register of the tile. */
                     vec16 tile[24];
                     #pragma unroll
@@ -218,17 +237,17 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         for (int v = 0; v < 4; v++) {
                             const ulong at = at0 + (ulong)r * 999 + v * 16;
                             const int left = cols - j - v * 16;
-#line 358 "matmul_vector.cl"
+#line 394 "matmul_vector.cl"
                             vec16 x = tile[r * 4 + v];
-#line 374 "matmul_vector.cl"
+#line 410 "matmul_vector.cl"
                             if (left >= 16) {
 #line 4 "op/store.cl"
                                 store16_f32(x, c, at);
-#line 376 "matmul_vector.cl"
+#line 412 "matmul_vector.cl"
                             } else if (left > 0) {
 #line 4 "op/store.cl"
                                 store16_f32_part(x, c, at, left);
-#line 378 "matmul_vector.cl"
+#line 414 "matmul_vector.cl"
                             }
                         }
                     }
