@@ -12,7 +12,8 @@ static vec${W} gelu_tanh${W}(vec${W} x)
 @else
 /* x Phi(x) = relu(x) - |x| Phi(-|x|), which keeps the tail that 1 + erf loses. Phi(-a) is
  * t p(t) exp(-a^2/2), t = 1/(1 + 0.3 a); p is of degree 7 and of the least relative error, 1.2e-7,
- * over 0 <= a <= 13.3 (Remez's exchange). From 13.26 on exp is 0, which -inf turns to NaN. */
+ * over 0 <= a <= 13.3 (Remez's exchange). From 13.26 on exp is 0 or the least float; 0 x makes NaN of
+ * -inf. */
 static vec${W} gelu_none${W}(vec${W} x)
 {
     const vec${W} a = fabs(x) < 13.26f ? fabs(x) : (vec${W})(13.26f);
@@ -26,7 +27,7 @@ static vec${W} gelu_none${W}(vec${W} x)
     p = fma(p, t, (vec${W})(1.208168715e-01f));
     p = fma(p, t, (vec${W})(1.196251661e-01f));
     const vec${W} e = exp2_within${W}(-0.72134752f * a * a);
-    const vec${W} down = -x > a ? -x : a, up = x < 0.0f ? (vec${W})(0.0f) : x;
+    const vec${W} down = -x > a ? -x : a, up = x < 0.0f ? 0.0f * x : x;
     return fma(down * t * p, -e, up);
 }
 @end

@@ -77,7 +77,8 @@ static float exp2_near1(float x)
 #line 13 "gelu.cl"
 /* x Phi(x) = relu(x) - |x| Phi(-|x|), which keeps the tail that 1 + erf loses. Phi(-a) is
  * t p(t) exp(-a^2/2), t = 1/(1 + 0.3 a); p is of degree 7 and of the least relative error, 1.2e-7,
- * over 0 <= a <= 13.3 (Remez's exchange). From 13.26 on exp is 0, which -inf turns to NaN. */
+ * over 0 <= a <= 13.3 (Remez's exchange). From 13.26 on exp is 0 or the least float; 0 x makes NaN of
+ * -inf. */
 static vec1 gelu_none1(vec1 x)
 {
     const vec1 a = fabs(x) < 13.26f ? fabs(x) : (vec1)(13.26f);
@@ -91,7 +92,7 @@ static vec1 gelu_none1(vec1 x)
     p = fma(p, t, (vec1)(1.208168715e-01f));
     p = fma(p, t, (vec1)(1.196251661e-01f));
     const vec1 e = exp2_within1(-0.72134752f * a * a);
-    const vec1 down = -x > a ? -x : a, up = x < 0.0f ? (vec1)(0.0f) : x;
+    const vec1 down = -x > a ? -x : a, up = x < 0.0f ? 0.0f * x : x;
     return fma(down * t * p, -e, up);
 }
 #line 23 "exp_vector.cl"
@@ -137,7 +138,8 @@ static __attribute__((always_inline)) vec16 exp2_near16(vec16 x)
 #line 13 "gelu.cl"
 /* x Phi(x) = relu(x) - |x| Phi(-|x|), which keeps the tail that 1 + erf loses. Phi(-a) is
  * t p(t) exp(-a^2/2), t = 1/(1 + 0.3 a); p is of degree 7 and of the least relative error, 1.2e-7,
- * over 0 <= a <= 13.3 (Remez's exchange). From 13.26 on exp is 0, which -inf turns to NaN. */
+ * over 0 <= a <= 13.3 (Remez's exchange). From 13.26 on exp is 0 or the least float; 0 x makes NaN of
+ * -inf. */
 static vec16 gelu_none16(vec16 x)
 {
     const vec16 a = fabs(x) < 13.26f ? fabs(x) : (vec16)(13.26f);
@@ -151,7 +153,7 @@ static vec16 gelu_none16(vec16 x)
     p = fma(p, t, (vec16)(1.208168715e-01f));
     p = fma(p, t, (vec16)(1.196251661e-01f));
     const vec16 e = exp2_within16(-0.72134752f * a * a);
-    const vec16 down = -x > a ? -x : a, up = x < 0.0f ? (vec16)(0.0f) : x;
+    const vec16 down = -x > a ? -x : a, up = x < 0.0f ? 0.0f * x : x;
     return fma(down * t * p, -e, up);
 }
 #line 1 "elementwise_vector.cl"
