@@ -172,9 +172,11 @@ static kiln_status bind_streams(generation *g)
     }
     kiln_text_addf(&formula, "%s >= %d", formula.length ? "" : "0", STREAM_BYTES);
     kiln_value large = {0};
-    kiln_status status =
-        formula.failed ? kiln_fail_memory() : kiln_expr_eval(formula.data, &g->env, &large);
+    kiln_status status = formula.failed ? kiln_fail_memory() : KILN_OK;
     if (status == KILN_OK) {
+        /* A size past 64 bits is the signature's to refuse, in its own words. */
+        if (kiln_expr_eval(formula.data, &g->env, &large) != KILN_OK)
+            large = (kiln_value){.kind = KILN_INT};
         kiln_value_print(&streams, &large, true);
         if (large.kind == KILN_SYMBOL || large.integer)
             add_apart(signature, &streams);

@@ -51,6 +51,8 @@ static const char *const specs[] = {
     "matmul_gelu_backward m=5 n=5 k=5 tile_size=16 lda=1500000000 ldb=1500000000 ldc=1500000000 "
     "approx=tanh dbias=1",
     "gelu_matmul m=5 n=5 k=5 tile_size=16 lda=1500000000 ldb=1500000000 ldc=1500000000 approx=none",
+    "pack n=65537 k=65537 ldb=65600",
+    "pack n=65537 k=65537 layout=nt dtype=bf16",
     "transpose batch=1 m=65537 n=65537",
     "transpose batch=1048577 m=64 n=65 dtype=f16",
     "bias_add m=65537 n=65537 dtype=bf16",

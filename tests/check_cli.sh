@@ -300,7 +300,10 @@ while read -r name; do
             has "__kernel"
             has "^ \* spec  *$name .*dtype=$dtype"
             has_not '^@'
-            has_not '^#if'
+            # but for what the device's compiler alone can answer: whether it has a builtin
+            has_not '^#if [^d_]'
+            has_not '^#if defined([^_]'
+            has_not '^#if.*def [^PF]'
             has_not '[$]{'
         done
     done
