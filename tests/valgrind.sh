@@ -14,9 +14,14 @@ if [ "${1:-}" = --one ]; then
         tests/check_dropout | tests/check_move | tests/check_norm | tests/check_optimiser | \
         tests/check_fixtures | tests/check_addressing | tests/check_attention | tests/check_exp | \
         tests/check_past_cache | \
-        tests/check_head_dims | tests/check_fusions | tests/check_plan_model | \
+        tests/check_head_dims | tests/check_pack | tests/check_fusions | tests/check_plan_model | \
         tests/check_plan_fuse | tests/check_tune | tests/check_tuning)
         echo "SKIP: $command under valgrind: it compiles too much"
+        exit 0
+        ;;
+    # It goes through all values of all tuning spaces: minutes of formulas.
+    tests/check_registry)
+        echo "SKIP: $command under valgrind: it evaluates too much"
         exit 0
         ;;
     # Its many threads, run one at a time, were seen to end in an assertion of PoCL 3.1
