@@ -11,6 +11,7 @@
 #include "embedded.h"
 #include "choose.h"
 #include "signature.h"
+#include "support.h"
 #include "template.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -345,9 +346,11 @@ static size_t num_values(const kiln_tune_name *tune)
     return count;
 }
 
-/* The whole space if it is small, else every pair of values beside the first of the others. */
+/* The whole space if it is small, else every pair of values beside the first of the others; in
+ * quick mode a tenth of those pairs. */
 static void check_space(const kiln_variant *variant, bool literal, kiln_env *env)
 {
+    static size_t pair;
     size_t num = 0, points = 1, index[KILN_MAX_TUNE] = {0};
     int values[KILN_MAX_TUNE] = {0};
     for (; num < KILN_MAX_TUNE && variant->tune[num].name; num++) {
@@ -367,6 +370,8 @@ static void check_space(const kiln_variant *variant, bool literal, kiln_env *env
         for (size_t b = 0; b < a; b++)
             for (index[a] = 0; index[a] < num_values(&variant->tune[a]); index[a]++)
                 for (index[b] = 0; index[b] < num_values(&variant->tune[b]); index[b]++) {
+                    if (pair++ % 10 != 0 && test_quick())
+                        continue;
                     for (size_t t = 0; t < num; t++)
                         values[t] = variant->tune[t].values[t == a || t == b ? index[t] : 0];
                     check_point(variant, values, literal, env);

@@ -19,11 +19,6 @@ if [ "${1:-}" = --one ]; then
         echo "SKIP: $command under valgrind: it compiles too much"
         exit 0
         ;;
-    # It goes through all values of all tuning spaces: minutes of formulas.
-    tests/check_registry)
-        echo "SKIP: $command under valgrind: it evaluates too much"
-        exit 0
-        ;;
     # Its many threads, run one at a time, were seen to end in an assertion of PoCL 3.1
     # (pocl_release_dlhandle_cache); natively they never did.
     tests/check_context)
