@@ -18,7 +18,7 @@
 #define KILN_MAX_SCRATCH  4
 #define KILN_MAX_OPS      6
 #define KILN_MAX_TUNE     8
-#define KILN_MAX_VALUES   10
+#define KILN_MAX_VALUES   8
 #define KILN_MAX_PRESETS  12
 #define KILN_MAX_STAGES   4
 #define KILN_MAX_VARIANTS 4

@@ -73,9 +73,9 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
              {"MR", {6, 8, 4, 2, 1, 3}},                                                           \
              {"KC", {256, 512, 1024, 128, 64, 32}},                                                \
              {"MC", {240, 120, 128, 64, 32, 16, 8}},                                               \
-             {"NC", {256, 512, 1024, 2048, 128, 64, 32, 16, 8}},                                   \
-             {"MS", {480, 960, 720, 1200, 240, 128, 64, 32, 16, 8}}},                              \
-    .presets = {"W=max(SIMD,4) NV=SIMD>8?4:2 MR=packed&&known(m)&&m<6?max(m,m/5*6):0 KC=256 "      \
+             {"NC", {256, 512, 1024, 128, 64, 32, 16, 8}},                                         \
+             {"MS", {480, 1200, 240, 128, 64, 32, 16, 8}}},                                        \
+    .presets = {"W=max(SIMD,4) NV=SIMD>8?4:2 MR=packed&&known(m)&&m<6?(m==5?6:m):0 KC=256 "        \
                 "MC=240 NC=c_keeps?512:256 MS=c_keeps?1200:240",                                   \
                 "W=min(max(SIMD,4),tile_size) NV=tile_size>=64&&SIMD>8?2:pair MR=8 KC=256 "        \
                 "MC=tile_size NC=pair*tile_size MS=tile_size",                                     \
