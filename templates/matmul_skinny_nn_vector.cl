@@ -27,7 +27,7 @@
                         for (int u = ${DEPTH}; u < ${2*DEPTH}; u++)
                             #pragma unroll
                             for (int v = 0; v < ${NV}; v++)
-                                ${PREFETCH}(bp + (ulong)u * ${ldb} + (j + v * ${W}), 0, 2);
+                                FETCH(bp + (ulong)u * ${ldb} + (j + v * ${W}));
 @end
                         for (int i = 0; i < rows; i += ${MR}) {
                             __local const float *ap = as + i * ${AK} + l;

@@ -30,7 +30,7 @@
                             ${tail ? 'if (l < stop)' : 'for (; l + '}${tail ? '' : W}${tail ? '' : ' <= stop; l += '}${tail ? '' : W}${tail ? '' : ')'} {
 @if !tail
 @for q AHEAD
-                                ${PREFETCH}(p${q} + l, 0, 2);
+                                FETCH(p${q} + l);
 @end
 @end
                                 vec${W} y[${NV}];

@@ -15,7 +15,7 @@
 @end
  */
 @include inline.cl
-@include prefetch.cl
+@include fetch.cl
 @let T dtype == 'f32' ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
 @let SUMS PANELS*ROWS*NR/W
 @let ONE known(m) && m <= STRIP

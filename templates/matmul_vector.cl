@@ -25,7 +25,7 @@
 @let FETCH_A !trans_a
 @let FETCH_B SUMS && !packed && !trans_b && pair == 1
 @let LINE dtype == 'f32' ? 16 : 32
-@include prefetch.cl
+@include fetch.cl
 @let T dtype == 'f32' ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
 @if trans_b && NR % 16 == 0
 /* Element (i, j) moves to (j, i): four perfect shuffles of the 256 elements. */
@@ -289,14 +289,14 @@ ${offsets}
                         if (fetched_a < lines_a) {
                             const int from_row = fetched_a / ${ceildiv(KB,LINE)};
                             const int from_line = fetched_a++ % ${ceildiv(KB,LINE)};
-                            ${PREFETCH}(next_a + (ulong)from_row * ${lda} + from_line * ${LINE}, 0, 2);
+                            FETCH(next_a + (ulong)from_row * ${lda} + from_line * ${LINE});
                         }
 @end
 @if FETCH_B
                         if (fetched_b < lines_b) {
                             const int from_row = fetched_b / ${ceildiv(NC,LINE)};
                             const int from_line = fetched_b++ % ${ceildiv(NC,LINE)};
-                            ${PREFETCH}(next_b + (ulong)from_row * ${ldb} + from_line * ${LINE}, 0, 2);
+                            FETCH(next_b + (ulong)from_row * ${ldb} + from_line * ${LINE});
                         }
 @end
                         #pragma unroll

@@ -108,6 +108,17 @@ static void store8_f32_part(vec8 v, __global float *p, ulong i, int count)
 #line 20 "matmul_vector.cl"
  */
 
+#line 3 "fetch.cl"
+#ifndef FETCH
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_prefetch)
+#define FETCH(p) __builtin_prefetch((const void *)(ulong)(p), 0, 2)
+#endif
+#endif
+#ifndef FETCH
+#define FETCH(p)
+#endif
+#endif
 #line 31 "matmul_vector.cl"
 /* Element (i, j) moves to (j, i): four perfect shuffles of the 256 elements. */
 static void transpose16(vec16 *t)
@@ -257,7 +268,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                         if (fetched_a < lines_a) {
                             const int from_row = fetched_a / 19;
                             const int from_line = fetched_a++ % 19;
-                            __builtin_prefetch(next_a + (ulong)from_row * 300 + from_line * 16, 0, 2);
+                            FETCH(next_a + (ulong)from_row * 300 + from_line * 16);
                         }
 #line 302 "matmul_vector.cl"
                         #pragma unroll

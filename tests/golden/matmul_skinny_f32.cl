@@ -66,6 +66,17 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
  *       sums  [column/32][row][32]
 #line 16 "matmul_skinny_vector.cl"
  */
+#line 3 "fetch.cl"
+#ifndef FETCH
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_prefetch)
+#define FETCH(p) __builtin_prefetch((const void *)(ulong)(p), 0, 2)
+#endif
+#endif
+#ifndef FETCH
+#define FETCH(p)
+#endif
+#endif
 
 #line 25 "matmul_skinny_vector.cl"
 /* The sums of a row's columns from j on, which no vector has behind end. */
@@ -151,7 +162,7 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         for (int u = 8; u < 16; u++)
                             #pragma unroll
                             for (int v = 0; v < 2; v++)
-                                __builtin_prefetch(bp + (ulong)u * n + (j + v * 16), 0, 2);
+                                FETCH(bp + (ulong)u * n + (j + v * 16));
 #line 32 "matmul_skinny_nn_vector.cl"
                         for (int i = 0; i < rows; i += 5) {
                             __local const float *ap = as + i * 528 + l;

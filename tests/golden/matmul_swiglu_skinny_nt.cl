@@ -317,6 +317,17 @@ static void swiglu_backward8(vec8 dy, vec8 gate, vec8 up, vec8 *dgate, vec8 *dup
  * A column of c takes two of the product, its gate and its up, which are n apart.
 #line 16 "matmul_skinny_vector.cl"
  */
+#line 3 "fetch.cl"
+#ifndef FETCH
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_prefetch)
+#define FETCH(p) __builtin_prefetch((const void *)(ulong)(p), 0, 2)
+#endif
+#endif
+#ifndef FETCH
+#define FETCH(p)
+#endif
+#endif
 
 #line 25 "matmul_skinny_vector.cl"
 /* The sums of a row's columns from j on, which no vector has behind end. */
@@ -421,9 +432,9 @@ void matmul_swiglu(__global const ushort *restrict a, const ulong a_offset,
 #line 30 "matmul_skinny_nt_vector.cl"
                             for (; l + 8 <= stop; l += 8) {
 #line 33 "matmul_skinny_nt_vector.cl"
-                                __builtin_prefetch(p0 + l, 0, 2);
+                                FETCH(p0 + l);
 #line 33 "matmul_skinny_nt_vector.cl"
-                                __builtin_prefetch(p1 + l, 0, 2);
+                                FETCH(p1 + l);
 #line 36 "matmul_skinny_nt_vector.cl"
                                 vec8 y[2];
 #line 38 "matmul_skinny_nt_vector.cl"
@@ -527,9 +538,9 @@ void matmul_swiglu(__global const ushort *restrict a, const ulong a_offset,
 #line 30 "matmul_skinny_nt_vector.cl"
                             for (; l + 8 <= stop; l += 8) {
 #line 33 "matmul_skinny_nt_vector.cl"
-                                __builtin_prefetch(p0 + l, 0, 2);
+                                FETCH(p0 + l);
 #line 33 "matmul_skinny_nt_vector.cl"
-                                __builtin_prefetch(p1 + l, 0, 2);
+                                FETCH(p1 + l);
 #line 36 "matmul_skinny_nt_vector.cl"
                                 vec8 y[2];
 #line 38 "matmul_skinny_nt_vector.cl"

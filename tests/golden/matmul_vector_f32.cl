@@ -71,6 +71,17 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 #line 20 "matmul_vector.cl"
  */
 
+#line 3 "fetch.cl"
+#ifndef FETCH
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_prefetch)
+#define FETCH(p) __builtin_prefetch((const void *)(ulong)(p), 0, 2)
+#endif
+#endif
+#ifndef FETCH
+#define FETCH(p)
+#endif
+#endif
 #line 67 "matmul_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void matmul(__global const float *restrict a, const ulong a_offset,
@@ -184,7 +195,7 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         if (fetched_a < lines_a) {
                             const int from_row = fetched_a / 32;
                             const int from_line = fetched_a++ % 32;
-                            __builtin_prefetch(next_a + (ulong)from_row * 501 + from_line * 16, 0, 2);
+                            FETCH(next_a + (ulong)from_row * 501 + from_line * 16);
                         }
 #line 302 "matmul_vector.cl"
                         #pragma unroll
