@@ -46,7 +46,7 @@ static bool run_shape(const turns *t, turns_shape s)
 {
     float *a = turns_floats((size_t)s.m * (size_t)s.k, 1);
     float *b = turns_floats((size_t)s.k * (size_t)s.n, 2);
-    float *const host[] = {a, b, NULL};
+    const void *const host[] = {a, b, NULL};
     turns_kernel kernel = {0};
     char spec[80];
     double error;
@@ -75,7 +75,7 @@ static bool run_shape(const turns *t, turns_shape s)
 int main(int argc, char **argv)
 {
     turns t;
-    int status = turns_open(&t, "clblast", false, argc, argv);
+    int status = turns_open(&t, "clblast", TURNS_SHAPE, argc, argv);
     bool ok = status == 0;
     if (ok) {
         turns_print_device(&t);

@@ -198,7 +198,7 @@ static bool run_shape(const turns *t, turns_shape s, const char *approx, gelu_lo
               turns_floats(n, 3),
               turns_floats(m * n, 4),
               loop};
-    float *const host[] = {p.a, p.b, p.bias, NULL};
+    const void *const host[] = {p.a, p.b, p.bias, NULL};
     turns_kernel kernel = {0};
     char spec[128];
     double error;
@@ -224,7 +224,7 @@ static bool run_shape(const turns *t, turns_shape s, const char *approx, gelu_lo
 int main(int argc, char **argv)
 {
     turns t;
-    int status = turns_open(&t, "gelu_openblas", true, argc, argv);
+    int status = turns_open(&t, "gelu_openblas", TURNS_ANY_CORE | TURNS_SHAPE, argc, argv);
     bool ok = status == 0;
     if (ok && !t.any_core && !openblas_is_set_up(t.program)) {
         status = TURNS_REFUSED;

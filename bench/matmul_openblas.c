@@ -46,7 +46,7 @@ static bool run_shape(const turns *t, turns_shape s)
     peer p = {s, turns_floats((size_t)s.m * (size_t)s.k, 1),
               turns_floats((size_t)s.k * (size_t)s.n, 2),
               turns_floats((size_t)s.m * (size_t)s.n, 3)};
-    float *const host[] = {p.a, p.b, NULL};
+    const void *const host[] = {p.a, p.b, NULL};
     turns_kernel kernel = {0};
     kiln_kernel_info info;
     double error;
@@ -70,7 +70,7 @@ static bool run_shape(const turns *t, turns_shape s)
 int main(int argc, char **argv)
 {
     turns t;
-    int status = turns_open(&t, "matmul_openblas", true, argc, argv);
+    int status = turns_open(&t, "matmul_openblas", TURNS_ANY_CORE | TURNS_SHAPE, argc, argv);
     if (status == 0 && !t.any_core && !openblas_is_set_up(t.program))
         status = TURNS_REFUSED;
     if (status == 0) {

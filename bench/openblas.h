@@ -5,29 +5,39 @@
 #include <cblas.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <strings.h>
 
-static inline bool has_avx512(void)
+/* What OpenBLAS has for this CPU's vectors, the best first; NULL: unknown. */
+static inline const char *const *openblas_cores(void)
 {
+    static const char *const avx512[] = {"SkylakeX", "Cooperlake", "Sapphirerapids", NULL};
+    static const char *const avx2[] = {"Zen", "Haswell", NULL};
 #if defined(__x86_64__) && defined(__GNUC__)
-    return __builtin_cpu_supports("avx512f");
-#else
-    return false;
+    if (__builtin_cpu_supports("avx512f"))
+        return avx512;
+    if (__builtin_cpu_supports("avx2"))
+        return avx2;
 #endif
+    (void)avx512;
+    (void)avx2;
+    return NULL;
 }
 
 /* OpenBLAS 0.3.21 takes new CPUs for old ones, and a comparison with that is none. False after a
  * sentence. */
 static inline bool openblas_is_set_up(const char *program)
 {
-    const char *core = getenv("OPENBLAS_CORETYPE");
-    if (!has_avx512() || (core && strcmp(core, "SKYLAKEX") == 0))
+    const char *const *cores = openblas_cores();
+    for (size_t i = 0; cores && cores[i]; i++)
+        if (strcasecmp(openblas_get_corename(), cores[i]) == 0)
+            return true;
+    if (!cores)
         return true;
-    fprintf(stderr,
-            "%s: this CPU has AVX-512, and OPENBLAS_CORETYPE is %s instead of SKYLAKEX (OpenBLAS "
-            "would run as %s); --any-core compares all the same\n",
-            program, core ? core : "not set", openblas_get_corename());
+    fprintf(
+        stderr,
+        "%s: OpenBLAS runs as %s, which is not for this CPU's vectors; OPENBLAS_CORETYPE=%s is, "
+        "--any-core compares all the same\n",
+        program, openblas_get_corename(), cores[0]);
     return false;
 }
 

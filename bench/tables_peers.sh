@@ -81,11 +81,7 @@ END_OF_TEXT
 
 table_skinny() {
     printf '## Products of few rows, beside a plain read and OpenBLAS\n\n'
-    if [ ! -f "$top/bench/skinny.c" ]; then
-        echo 'Left out: there is no bench/skinny.c.'
-        return
-    fi
-    compile skinny OpenCL libxxhash openblas
+    compile_turns skinny OpenCL libxxhash openblas
     : >"$work/rows"
     each_process collect skinny --repeat "$repeat"
     cat <<END_OF_TEXT

@@ -10,10 +10,11 @@ enum { MAX_REPEAT = 10000 };
 
 /* ---- the command line ---------------------------------------------------------------------- */
 
-static int refuse(const turns *t, bool has_any_core)
+static int refuse(const turns *t, unsigned takes)
 {
-    fprintf(stderr, "usage: %s [--repeat N] [--shape MxNxK]%s [--raw]\n", t->program,
-            has_any_core ? " [--any-core]" : "");
+    fprintf(stderr, "usage: %s [--repeat N]%s%s [--raw]%s\n", t->program,
+            takes & TURNS_SHAPE ? " [--shape MxNxK]" : "",
+            takes & TURNS_ANY_CORE ? " [--any-core]" : "", takes & TURNS_SPECS ? " [SPEC...]" : "");
     return TURNS_REFUSED;
 }
 
@@ -32,11 +33,15 @@ static bool parse_shape(const char *text, turns_shape *shape)
     return true;
 }
 
-static int parse(turns *t, bool has_any_core, int argc, char **argv)
+static int parse(turns *t, unsigned takes, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         char *end = NULL;
-        if (has_any_core && strcmp(argv[i], "--any-core") == 0) {
+        if (takes & TURNS_SPECS && argv[i][0] != '-') {
+            t->specs = (const char *const *)argv + i;
+            t->num_specs = (size_t)(argc - i);
+            break;
+        } else if (takes & TURNS_ANY_CORE && strcmp(argv[i], "--any-core") == 0) {
             t->any_core = true;
         } else if (strcmp(argv[i], "--raw") == 0) {
             t->raw = true;
@@ -48,7 +53,7 @@ static int parse(turns *t, bool has_any_core, int argc, char **argv)
                 return TURNS_REFUSED;
             }
             t->repeat = (int)repeat;
-        } else if (strcmp(argv[i], "--shape") == 0 && i + 1 < argc) {
+        } else if (takes & TURNS_SHAPE && strcmp(argv[i], "--shape") == 0 && i + 1 < argc) {
             if (!parse_shape(argv[++i], &t->shapes[0])) {
                 fprintf(stderr, "%s: --shape %s: must be MxNxK, each from 1 to 16384\n", t->program,
                         argv[i]);
@@ -56,13 +61,13 @@ static int parse(turns *t, bool has_any_core, int argc, char **argv)
             }
             t->num_shapes = 1;
         } else {
-            return refuse(t, has_any_core);
+            return refuse(t, takes);
         }
     }
     return 0;
 }
 
-int turns_open(turns *t, const char *program, bool has_any_core, int argc, char **argv)
+int turns_open(turns *t, const char *program, unsigned takes, int argc, char **argv)
 {
     const kiln_context_params params = {.device_name = "cpu"};
     cl_int code;
@@ -72,7 +77,7 @@ int turns_open(turns *t, const char *program, bool has_any_core, int argc, char 
         .shapes = {{512, 512, 512}, {1024, 1024, 1024}, {2048, 2048, 2048}, {512, 4096, 1024}},
         .num_shapes = 4,
     };
-    int status = parse(t, has_any_core, argc, argv);
+    int status = parse(t, takes, argc, argv);
     if (status)
         return status;
     if (kiln_create_context(&params, &t->context) != KILN_OK)
@@ -191,8 +196,7 @@ double turns_difference(const float *a, const float *b, size_t count)
 
 /* ---- kernels ----------------------------------------------------------------------------- */
 
-static bool make_buffer(const turns *t, const kiln_arg_info *info, const float *host,
-                        cl_mem *buffer)
+static bool make_buffer(const turns *t, const kiln_arg_info *info, const void *host, cl_mem *buffer)
 {
     const float zero = 0;
     cl_int code;
@@ -206,7 +210,7 @@ static bool make_buffer(const turns *t, const kiln_arg_info *info, const float *
     return code == CL_SUCCESS || turns_fail(t, "there is no buffer");
 }
 
-bool turns_make_kernel(const turns *t, const char *spec, float *const *host, turns_kernel *k)
+bool turns_make_kernel(const turns *t, const char *spec, const void *const *host, turns_kernel *k)
 {
     kiln_kernel_info about;
     kiln_arg_info info;

@@ -12,6 +12,10 @@
 
 enum { TURNS_REFUSED = 2, TURNS_MAX_ARGS = 8 };
 
+/* What a program takes beside --repeat N and --raw: --any-core, --shape MxNxK, words that are
+ * specs. */
+enum { TURNS_ANY_CORE = 1, TURNS_SHAPE = 2, TURNS_SPECS = 4 };
+
 /* c[m,n] = a[m,k] b[k,n] */
 typedef struct turns_shape {
     int m, n, k;
@@ -26,6 +30,8 @@ typedef struct turns {
     bool any_core;         /* OpenBLAS as it comes */
     turns_shape shapes[4]; /* products to measure */
     size_t num_shapes;
+    const char *const *specs; /* those of the command line */
+    size_t num_specs;
 } turns;
 
 /* One who takes turns: its work, waited for; false after a sentence. */
@@ -36,9 +42,9 @@ typedef struct side {
     double *seconds, median, least;
 } side;
 
-/* Reads --repeat N, --raw, --shape MxNxK (else the usual four) and, if it is known, --any-core;
- * opens context and queue on the CPU. Returns 0, or the status to exit with. */
-int turns_open(turns *t, const char *program, bool has_any_core, int argc, char **argv);
+/* Reads the command line (the usual four shapes if none is named) and opens context and queue on
+ * the CPU. Returns 0, or the status to exit with. */
+int turns_open(turns *t, const char *program, unsigned takes, int argc, char **argv);
 void turns_close(turns *t);
 
 /* Prints "PROGRAM: what" on stderr; false. */
@@ -69,8 +75,8 @@ typedef struct turns_kernel {
     size_t num_args;
 } turns_kernel;
 
-/* host: the floats that each argument begins with, in the kernel's order; NULL: zeros. */
-bool turns_make_kernel(const turns *t, const char *spec, float *const *host, turns_kernel *k);
+/* host: what each argument begins with, in its storage, in the kernel's order; NULL: zeros. */
+bool turns_make_kernel(const turns *t, const char *spec, const void *const *host, turns_kernel *k);
 void turns_free_kernel(turns_kernel *k);
 
 /* The work of a side whose user is a turns_kernel. */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-const char kiln_build_options[] = "-cl-std=CL1.2";
+const char kiln_build_options[] = "-cl-std=CL1.2 -w";
 
 /* Raised when programs are built or kept in another way. */
 #define IDENTITY_FORMAT 1
