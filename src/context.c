@@ -1,6 +1,7 @@
 #include "context.h"
 #include "device.h"
 #include "kernel.h"
+#include "nvidia.h"
 #include "program.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,8 @@ static kiln_status open_rest(kiln_context *context, const kiln_context_params *p
                                                    context, &context->cache)
                            : kiln_cache_open(params->cache, params->cache_dir, 0, log_from_cache,
                                              context, &context->cache);
+    if (status == KILN_OK)
+        status = kiln_nvidia_facts(context);
     if (status == KILN_OK)
         status = kiln_tuning_open(context->cache, context->identity, &context->facts,
                                   log_from_cache, context, &context->tuning_store);

@@ -267,6 +267,8 @@ kiln_status kiln_device_facts(cl_device_id device, kiln_facts *facts)
     facts->compute_units = units > 0 ? units : 1;
     facts->local_mem = (int64_t)local;
     facts->max_workgroup = group > 0 ? (int64_t)group : 1;
+    facts->sm = facts->sm_a = 0;
+    facts->static_local = (int64_t)local;
     facts->simd_width = !facts->cpu ? 1 : width >= 16 ? 16 : width >= 8 ? 8 : 4;
     return KILN_OK;
 }

@@ -13,6 +13,9 @@ static const struct {
     {"local_mem", offsetof(kiln_facts, local_mem), "LOCAL_MEM"},
     {"max_workgroup", offsetof(kiln_facts, max_workgroup), "MAX_WORKGROUP"},
     {"simd_width", offsetof(kiln_facts, simd_width), "SIMD"},
+    {"sm", offsetof(kiln_facts, sm), "SM"},
+    {"sm_a", offsetof(kiln_facts, sm_a), "SM_A"},
+    {"static_local", offsetof(kiln_facts, static_local), "STATIC_LOCAL"},
 };
 
 #define NUM_FIELDS (sizeof fields / sizeof *fields)
@@ -42,11 +45,11 @@ static kiln_status unknown_fact(const char *word)
 static kiln_status set_fact(kiln_facts *facts, char *word)
 {
     if (strcmp(word, "cpu") == 0) {
-        *facts = (kiln_facts){true, 2, 1 << 20, 4096, 16};
+        *facts = (kiln_facts){true, 2, 1 << 20, 4096, 16, 0, 0, 1 << 20};
         return KILN_OK;
     }
     if (strcmp(word, "gpu") == 0) {
-        *facts = (kiln_facts){false, 64, 48 << 10, 1024, 1};
+        *facts = (kiln_facts){false, 64, 48 << 10, 1024, 1, 0, 0, 48 << 10};
         return KILN_OK;
     }
     char *equals = strchr(word, '=');

@@ -207,6 +207,9 @@ static kiln_status bind_banner(generation *g, const char *entry)
     if (status == KILN_OK)
         status =
             kiln_env_int(&g->env, "EPILOGUE_OPS", (int64_t)g->generated->signature.num_epilogue);
+    if (status == KILN_OK)
+        status =
+            kiln_env_int(&g->env, "PROLOGUE_OPS", (int64_t)g->generated->signature.num_prologue);
     kiln_text_free(&tuning);
     return status;
 }

@@ -13,6 +13,9 @@ static void free_kernel(kiln_kernel *kernel)
 {
     for (size_t i = 0; i < KILN_MAX_STAGES; i++)
         kiln_program_free(&kernel->programs[i]);
+    for (size_t i = 0; i < KILN_MAX_SCRATCH; i++)
+        if (kernel->kept.buffers[i])
+            clReleaseMemObject(kernel->kept.buffers[i]);
     kiln_generated_free(&kernel->generated);
     kiln_spec_free(&kernel->spec);
     free(kernel->tuning);

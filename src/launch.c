@@ -15,8 +15,12 @@ typedef struct {
     const kiln_arg *of[KILN_MAX_PARAMETERS]; /* the argument given for each parameter */
     range ranges[KILN_MAX_PARAMETERS];
     kiln_passed_values passed;
+    bool in_order; /* the queue */
     cl_mem scratch[KILN_MAX_SCRATCH];
 } launch;
+
+/* Scratch up to these bytes stays with its kernel; making a buffer costs a driver microseconds. */
+#define KEPT_BYTES (1 << 20)
 
 /* ---- names ------------------------------------------------------------------------------- */
 
@@ -165,8 +169,9 @@ static kiln_status check_overlap(const launch *l)
     return KILN_OK;
 }
 
-static kiln_status check_queue(const kiln_kernel *kernel, cl_command_queue queue)
+static kiln_status check_queue(const kiln_kernel *kernel, cl_command_queue queue, bool *in_order)
 {
+    cl_command_queue_properties properties = 0;
     const char *row = kernel->spec.row->name;
     cl_context context = NULL;
     cl_device_id device = NULL;
@@ -175,6 +180,10 @@ static kiln_status check_queue(const kiln_kernel *kernel, cl_command_queue queue
     cl_int code = clGetCommandQueueInfo(queue, CL_QUEUE_CONTEXT, sizeof context, &context, NULL);
     if (code == CL_SUCCESS)
         code = clGetCommandQueueInfo(queue, CL_QUEUE_DEVICE, sizeof device, &device, NULL);
+    if (code == CL_SUCCESS)
+        code =
+            clGetCommandQueueInfo(queue, CL_QUEUE_PROPERTIES, sizeof properties, &properties, NULL);
+    *in_order = !(properties & CL_QUEUE_OUT_OF_ORDER_EXEC_MODE_ENABLE);
     if (code != CL_SUCCESS)
         return kiln_fail(KILN_INVALID_LAUNCH, "%s: the queue is not valid: %s (%d)", row,
                          kiln_cl_error_name(code), code);
@@ -241,15 +250,21 @@ static kiln_status set_arguments(launch *l, cl_kernel kernel, const int64_t *dim
     return code == CL_SUCCESS ? KILN_OK : kiln_fail_cl("clSetKernelArg", code);
 }
 
-/* A launch's own, so that launches on several queues share none. OpenCL keeps a buffer that was
- * released until the commands that use it are over. */
-static kiln_status make_scratch(launch *l)
+/* With the kernel's lock held. A launch's own, so that launches on several queues share none.
+ * OpenCL keeps a buffer that was released until the commands that use it are over. */
+static kiln_status make_scratch(launch *l, cl_command_queue queue)
 {
+    kiln_kept_scratch *kept = &l->kernel->kept;
     for (size_t i = 0; i < KILN_MAX_SCRATCH; i++) {
         size_t bytes = l->kernel->sizes.scratch[i];
         cl_int code = CL_SUCCESS;
         if (!l->kernel->generated.scratch[i])
             continue;
+        if (l->in_order && kept->queue == queue && kept->buffers[i] && kept->bytes[i] == bytes) {
+            l->scratch[i] = kept->buffers[i];
+            kept->buffers[i] = NULL;
+            continue;
+        }
         l->scratch[i] = clCreateBuffer(
             l->kernel->context->cl, CL_MEM_READ_WRITE | CL_MEM_HOST_NO_ACCESS, bytes, NULL, &code);
         if (code != CL_SUCCESS) {
@@ -261,11 +276,23 @@ static kiln_status make_scratch(launch *l)
     return KILN_OK;
 }
 
-static void drop_scratch(launch *l)
+/* With the kernel's lock held. */
+static void drop_scratch(launch *l, cl_command_queue queue)
 {
-    for (size_t i = 0; i < KILN_MAX_SCRATCH; i++)
-        if (l->scratch[i])
+    kiln_kept_scratch *kept = &l->kernel->kept;
+    for (size_t i = 0; i < KILN_MAX_SCRATCH; i++) {
+        if (kept->buffers[i])
+            clReleaseMemObject(kept->buffers[i]);
+        kept->buffers[i] = NULL;
+        const size_t bytes = l->kernel->sizes.scratch[i];
+        if (l->scratch[i] && l->in_order && bytes <= KEPT_BYTES) {
+            kept->buffers[i] = l->scratch[i];
+            kept->bytes[i] = bytes;
+        } else if (l->scratch[i]) {
             clReleaseMemObject(l->scratch[i]);
+        }
+    }
+    kept->queue = queue;
 }
 
 /* With the kernel's lock held. The stages wait for one another, the first for wait_list. */
@@ -278,15 +305,20 @@ static kiln_status enqueue(launch *l, cl_command_queue queue, const kiln_sizes *
     for (size_t s = 0; s < kernel->generated.num_stages && status == KILN_OK; s++) {
         kiln_program *program = &kernel->programs[s];
         bool last = s + 1 == kernel->generated.num_stages;
-        bool want_event = !last || event || program->identity || program->pending;
+        bool want_event = last ? event || program->identity || program->pending
+                               : !l->in_order || program->identity || program->pending;
         cl_event done = NULL;
         status = set_arguments(l, program->kernel, sizes->dims);
         if (status != KILN_OK)
             break;
         kiln_program_enter(kernel->context, program);
-        cl_int code = clEnqueueNDRangeKernel(
-            queue, program->kernel, 1, NULL, &sizes->global[s], &sizes->local[s],
-            previous ? 1 : num_wait, previous ? &previous : wait_list, want_event ? &done : NULL);
+        if (s > 0) {
+            num_wait = previous ? 1 : 0;
+            wait_list = previous ? &previous : NULL;
+        }
+        cl_int code = clEnqueueNDRangeKernel(queue, program->kernel, 1, NULL, &sizes->global[s],
+                                             &sizes->local[s], num_wait, wait_list,
+                                             want_event ? &done : NULL);
         kiln_program_ran(kernel->context, program, code == CL_SUCCESS ? done : NULL);
         if (code != CL_SUCCESS) {
             status = kiln_fail(KILN_OPENCL_ERROR, "%s: the launch failed: %s (%d)",
@@ -326,10 +358,10 @@ static kiln_status launch_locked(launch *l, cl_command_queue queue, const int64_
     if (status == KILN_OK)
         status = check_overlap(l);
     if (status == KILN_OK)
-        status = make_scratch(l);
+        status = make_scratch(l, queue);
     if (status == KILN_OK)
         status = enqueue(l, queue, &l->kernel->sizes, num_wait, wait_list, event);
-    drop_scratch(l);
+    drop_scratch(l, queue);
     return status;
 }
 
@@ -345,7 +377,7 @@ kiln_status kiln_launch(kiln_kernel *kernel, cl_command_queue queue, const kiln_
                          row, num_args);
     launch l = {.kernel = kernel};
     int64_t dims[KILN_MAX_DIMS];
-    kiln_status status = check_queue(kernel, queue);
+    kiln_status status = check_queue(kernel, queue, &l.in_order);
     if (status == KILN_OK)
         status = check_events(kernel, num_wait, wait_list);
     if (status == KILN_OK)

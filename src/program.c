@@ -1,5 +1,6 @@
 #include "program.h"
 #include "device.h"
+#include "nvidia.h"
 #include "template.h"
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,16 @@ void kiln_program_free(kiln_program *program)
     program->identity = NULL;
 }
 
+/* In place of a program built from source, the one that it becomes by nvidia.h's pass. */
+static kiln_status retarget_program(kiln_context *context, const char *entry, kiln_program *program)
+{
+    cl_program result;
+    kiln_status status = kiln_nvidia_retarget(context, program->program, &result);
+    drop_program(program);
+    program->program = result;
+    return status == KILN_OK ? finish_program(context, entry, NULL, program) : status;
+}
+
 /* Whether the cache had it and the driver took it. */
 static bool load_program(kiln_context *context, const char *entry, kiln_program *program)
 {
@@ -148,6 +159,8 @@ kiln_status kiln_program_build(kiln_context *context, const char *source, const 
             status = kiln_fail_cl("clCreateProgramWithSource", code);
         } else {
             status = finish_program(context, entry, source, program);
+            if (status == KILN_OK && kiln_nvidia_is_marked(source))
+                status = retarget_program(context, entry, program);
         }
         if (status == KILN_OK && keep && mode == KILN_CACHE_ON && !context->compiles_late)
             save_program(context, program->program, program->identity);

@@ -2,6 +2,8 @@
 #include "registry.h"
 #include "row_options.h"
 #include "rows_matmul_skinny.h"
+#include "rows_matmul_wgmma.h"
+#include "rows_matmul_wide.h"
 
 /* ---- variants ---------------------------------------------------------------------------- */
 
@@ -124,6 +126,11 @@ static const kiln_variant vector = {VECTOR_TILES, .lets = {VECTOR_LETS}, .stages
 
 static const kiln_variant skinny = {SKINNY_TILES, .lets = {SKINNY_LETS}, .stages = {SKINNY_STAGE}};
 
+static const kiln_variant wide = {WIDE_TILES, .lets = {WIDE_LETS}, .stages = {WIDE_STAGE}};
+
+static const kiln_variant wgmma = {WGMMA_TILES, .lets = {WGMMA_LETS}, WGMMA_SCRATCH,
+                                   .stages = {WGMMA_MAPS, WGMMA_STAGE}};
+
 /* With a norm of a's rows in front: its statistics first, then the product normalises a on its way
  * in. */
 #define STATS_SCRATCH .scratch = {{.name = "stats", .count = "m*STATS"}}
@@ -180,6 +187,37 @@ static const kiln_variant summed_simt = {
              {"PADDED", "roundup(n,16)"}},
     PARTS_SCRATCH,
     .stages = {SIMT_STAGE, FINISH_SIMT},
+};
+
+static const kiln_variant prepared_wgmma = {
+    WGMMA_TILES,
+    .lets = {WGMMA_LETS, PREPARED_LETS},
+    .scratch = {{.name = "maps", .count = "64"}, PREPARED_SCRATCH},
+    .stages = {PREPARE_STAGE, WGMMA_MAPS, WGMMA_STAGE},
+};
+
+static const kiln_variant normed_wgmma = {
+    WGMMA_TILES,
+    .lets = {WGMMA_LETS, PREPARED_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
+    .scratch = {{.name = "maps", .count = "64"},
+                {.name = "stats", .count = "m*STATS"},
+                PREPARED_SCRATCH},
+    .stages = {{.name = "stats", .file = "norm_simt.cl", .groups = "m", .workgroup = "WG"},
+               PREPARE_STAGE,
+               WGMMA_MAPS,
+               WGMMA_STAGE},
+};
+
+static const kiln_variant summed_wgmma = {
+    WGMMA_TILES,
+    .lets = {WGMMA_LETS,
+             {"WG", "256"},
+             TILE_LETS,
+             {"PARTS", "ceildiv(m,64*WGS)*4*WGS"},
+             {"PADDED", "roundup(n,16)"}},
+    .scratch = {{.name = "maps", .count = "64"},
+                {.name = "parts", .count = "outs*PARTS*PADDED", .when = "outs"}},
+    .stages = {WGMMA_MAPS, WGMMA_STAGE, FINISH_SIMT},
 };
 
 /* ---- what the rows share ----------------------------------------------------------------- */
@@ -242,7 +280,9 @@ static const kiln_variant summed_simt = {
 
 #define COUNTS                                                                                     \
     .epilogue_count = "batch*m*n", .prologue_count = "batch*m*k", .flops = "2*batch*m*columns*k"
-#define PRODUCT .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS, .variants = {&skinny, &vector, &simt}
+#define PRODUCT                                                                                    \
+    .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS,                                                   \
+    .variants = {&skinny, &vector, &wgmma, &wide, &simt}
 
 #define PLAIN_PRODUCT                                                                              \
     .family = "matmul", .dims = {"m", "n", "k"}, .options = {PRODUCT_OPTIONS, PACKED_OPTION},      \
@@ -319,7 +359,9 @@ const kiln_row kiln_matmul_rows[] = {
      .tensors = {A(""), B(""), C("", NULL)},
      .prologue = {{.op = "gelu"}},
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
-     PRODUCT},
+     .rules = {LD_RULES, TILE_SIZE_RULE},
+     COUNTS,
+     .variants = {&skinny, &vector, &prepared_wgmma, &wide, &simt}},
     {.name = "layernorm_matmul",
      .family = "matmul",
      .summary = "c = layernorm(a) b [+ bias] [then gelu]",
@@ -349,7 +391,7 @@ const kiln_row kiln_matmul_rows[] = {
                {"!gelu || approx != 'unset'", "gelu=1: approx must be named: one of none|tanh"},
                {"gelu || approx == 'unset'", "approx=${approx}: is of no use without gelu=1"}},
      COUNTS,
-     .variants = {&normed_skinny, &normed_vector, &normed_simt}},
+     .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_simt}},
     {.name = "rmsnorm_matmul",
      .family = "matmul",
      .summary = "c = rmsnorm(a) b [+ bias]",
@@ -363,7 +405,7 @@ const kiln_row kiln_matmul_rows[] = {
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
      .rules = {LD_RULES, TILE_SIZE_RULE, EPS_RULE},
      COUNTS,
-     .variants = {&normed_skinny, &normed_vector, &normed_simt}},
+     .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_simt}},
     {.name = "qkv_projection",
      .family = "matmul",
      .summary = "q, k, v = a w [+ bias], w's columns being q, then k, then v",
@@ -396,7 +438,7 @@ const kiln_row kiln_matmul_rows[] = {
                PACKED_RULE,
                TILE_SIZE_RULE},
      COUNTS,
-     .variants = {&skinny, &vector, &simt}},
+     .variants = {&skinny, &vector, &wgmma, &wide, &simt}},
     {.name = "matmul_swiglu",
      .family = "matmul",
      .summary = "c = silu(gate) up, gate and up being the columns of a b",
@@ -433,6 +475,6 @@ const kiln_row kiln_matmul_rows[] = {
      .epilogue = {{.op = "gelu_backward"}, {"column_sums", "dbias"}, {.op = "store"}},
      .rules = {LD_RULES, TILE_SIZE_RULE},
      COUNTS,
-     .variants = {&summed_skinny, &summed_vector, &summed_simt}},
+     .variants = {&summed_skinny, &summed_vector, &summed_wgmma, &summed_simt}},
 };
 const size_t kiln_num_matmul_rows = sizeof kiln_matmul_rows / sizeof *kiln_matmul_rows;

@@ -7,6 +7,8 @@ typedef float${W} vec${W};
 @end
 @let N W == 1 ? '' : W
 
+@# A GPU moves 16 bytes at once, or 8, but only from and to addresses of whole ones.
+@let WIDE (W == 8 || W == 4) && !CPU
 @if W > 1 && use_f32
 /* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
 typedef struct __attribute__((packed)) {
@@ -20,6 +22,23 @@ typedef struct __attribute__((packed)) {
 typedef struct __attribute__((packed)) {
     ushort${W} bits;
 } halves${W};
+@if WIDE
+
+@let WORDS W == 8 ? 'uint4' : 'uint2'
+@let WHOLE W == 8 ? '((ulong)p & 15) == 0' : '((ulong)p & 7) == 0'
+static ushort${W} get${W}(const __global void *p)
+{
+    return ${WHOLE} ? as_ushort${W}(*(const __global ${WORDS} *)p) : ((const __global halves${W} *)p)->bits;
+}
+
+static void put${W}(ushort${W} bits, __global void *p)
+{
+    if (${WHOLE})
+        *(__global ${WORDS} *)p = as_${WORDS}(bits);
+    else
+        ((__global halves${W} *)p)->bits = bits;
+}
+@end
 @end
 
 @if use_f32
@@ -36,11 +55,28 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 @else
 static vec${W} load${W}_f32(__global const float *p, ulong i)
 {
+@if WIDE
+    const __global float4 *parts = (const __global float4 *)(p + i);
+    if (((ulong)parts & 15) == 0)
+        return ${W == 4 ? 'parts[0]' : '(float8)(parts[0], parts[1])'};
+@end
     return vload${W}(0, p + i);
 }
 
 static void store${W}_f32(vec${W} v, __global float *p, ulong i)
 {
+@if WIDE
+    __global float4 *parts = (__global float4 *)(p + i);
+    if (((ulong)parts & 15) == 0) {
+@if W == 4
+        parts[0] = v;
+@else
+        parts[0] = v.lo;
+        parts[1] = v.hi;
+@end
+        return;
+    }
+@end
     ((__global floats${W} *)(p + i))->v = v;
 }
 @end
@@ -57,17 +93,42 @@ static void store1_f16(vec1 v, __global half *p, ulong i)
     vstore_half_rte(v, 0, p + i);
 }
 @else
+@if WIDE
+static ushort${W} to_f16_${W}(vec${W} v)
+{
+@if SM >= 80
+    uint${W/2} bits;
+@for i W/2
+    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits.s${i}) : "f"(v.s${2*i+1}), "f"(v.s${2*i}));
+@end
+    return as_ushort${W}(bits);
+@else
+    ushort${W} bits;
+    vstore_half${W}_rte(v, 0, (half *)&bits);
+    return bits;
+@end
+}
+
+@end
 static vec${W} load${W}_f16(__global const half *p, ulong i)
 {
+@if WIDE
+    const ushort${W} bits = get${W}(p + i);
+@else
     const ushort${W} bits = ((__global const halves${W} *)(p + i))->bits;
+@end
     return vload_half${W}(0, (const half *)&bits);
 }
 
 static void store${W}_f16(vec${W} v, __global half *p, ulong i)
 {
+@if WIDE
+    put${W}(to_f16_${W}(v), p + i);
+@else
     ushort${W} bits;
     vstore_half${W}_rte(v, 0, (half *)&bits);
     ((__global halves${W} *)(p + i))->bits = bits;
+@end
 }
 @end
 @end
@@ -75,10 +136,22 @@ static void store${W}_f16(vec${W} v, __global half *p, ulong i)
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort${N} to_bf16_${W}(vec${W} v)
 {
+@if SM >= 80 && W == 1
+    uint bits;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(0.0f), "f"(v));
+    return (ushort)bits;
+@elif SM >= 80 && WIDE
+    uint${W/2} bits;
+@for i W/2
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s${i}) : "f"(v.s${2*i+1}), "f"(v.s${2*i}));
+@end
+    return as_ushort${W}(bits);
+@else
     const uint${N} bits = as_uint${N}(v);
     const uint${N} rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint${N} quiet = (bits >> 16) | 0x40u;
     return convert_ushort${N}(select(rounded, quiet, isnan(v)));
+@end
 }
 
 @if W == 1
@@ -94,12 +167,20 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 @else
 static vec${W} load${W}_bf16(__global const ushort *p, ulong i)
 {
+@if WIDE
+    return as_float${W}(convert_uint${W}(get${W}(p + i)) << 16);
+@else
     return as_float${W}(convert_uint${W}(((__global const halves${W} *)(p + i))->bits) << 16);
+@end
 }
 
 static void store${W}_bf16(vec${W} v, __global ushort *p, ulong i)
 {
+@if WIDE
+    put${W}(to_bf16_${W}(v), p + i);
+@else
     ((__global halves${W} *)(p + i))->bits = to_bf16_${W}(v);
+@end
 }
 @end
 @end

@@ -1,21 +1,21 @@
 @# Exponentials for vectors of ${W} that need no call, over what the kernels need of their range; for
-@# one float OpenCL's own. The polynomials are of degree 5 and of the least relative error (Remez's
+@# one float, and on GPUs, OpenCL's own. The polynomials are of degree 5 and of the least relative error (Remez's
 @# exchange): 1.1e-7 over |r| <= ln2/2 with 1 and 1 as their first coefficients, and 7.5e-8 over
 @# |f| <= 1/2. Adding 1.5 2^23 + 127 rounds to a whole k, which then stands in the sum's last bits as
 @# 2^k's exponent.
 @include inline.cl
-@if W == 1
-static float exp_below1(float x)
+@if W == 1 || !CPU
+static vec${W} exp_below${W}(vec${W} x)
 {
     return exp(x);
 }
 
-static float exp2_within1(float x)
+static vec${W} exp2_within${W}(vec${W} x)
 {
     return exp2(x);
 }
 
-static float exp2_near1(float x)
+static vec${W} exp2_near${W}(vec${W} x)
 {
     return exp2(x);
 }

@@ -204,8 +204,8 @@ refused 'need dimensions'
 kiln 0 show matmul m=512 n=512 k=512 --facts gpu
 quiet
 has '^matmul m=512 n=512 k=512 dtype=f32$'
-has '^  variant  *simt'
-has '^  passed over  *skinny: the device is no CPU; vector: the device is no CPU$'
+has '^  variant  *wide'
+has '^  passed over  *skinny: the device is no CPU; vector: the device is no CPU; wgmma: '
 has '^  flops  *268 M$'
 has '^  bytes  *3 MiB'
 has '^a  *\[512, 512\]  *f32  *in  *1 MiB$'

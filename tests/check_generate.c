@@ -18,6 +18,8 @@
 
 static const char *const dtypes[] = {"f32", "f16", "bf16"};
 
+#define H100 "gpu,compute_units=132,sm=90,sm_a=1,static_local=231424"
+
 static const char *const devices[] = {"cpu,simd_width=4,local_mem=16384",
                                       "cpu,simd_width=4,local_mem=1048576",
                                       "cpu,simd_width=8,local_mem=32768",
@@ -27,7 +29,8 @@ static const char *const devices[] = {"cpu,simd_width=4,local_mem=16384",
                                       "gpu,max_workgroup=64,local_mem=16384",
                                       "gpu,max_workgroup=256,local_mem=32768",
                                       "gpu,max_workgroup=1024,local_mem=16384",
-                                      "gpu,max_workgroup=1024,local_mem=49152,compute_units=132"};
+                                      "gpu,max_workgroup=1024,local_mem=49152,compute_units=132",
+                                      H100};
 
 /* Sizes of the row's dimensions, and options; those that the row lacks are left out. */
 static const struct {
@@ -458,12 +461,17 @@ static const struct {
     {"matmul_skinny_f32.cl", "matmul m=5 n=? k=501", "cpu"},
     {"matmul_swiglu_skinny_nt.cl", "matmul_swiglu m=4 n=70 k=96 gate=split layout=nt dtype=bf16",
      "cpu,simd_width=8"},
-    {"matmul_simt_f16.cl", "matmul m=? n=? k=? dtype=f16", "gpu"},
+    {"matmul_simt_f16.cl", "matmul m=? n=? k=? dtype=f16 variant=simt", "gpu"},
     {"batched_matmul_simt_bf16.cl",
-     "batched_matmul batch=3 m=? n=100 k=64 dtype=bf16 trans_a=1 trans_b=1 accumulate=1",
+     "batched_matmul batch=3 m=? n=100 k=64 dtype=bf16 trans_a=1 trans_b=1 accumulate=1 "
+     "variant=simt",
      "gpu,max_workgroup=256"},
     {"matmul_bias_gelu_simt_bf16.cl",
-     "matmul_bias_gelu m=? n=1024 k=512 dtype=bf16 approx=tanh save_pre=1 tile_size=64", "gpu"},
+     "matmul_bias_gelu m=? n=1024 k=512 dtype=bf16 approx=tanh save_pre=1 tile_size=64 "
+     "variant=simt",
+     "gpu"},
+    {"matmul_bias_gelu_wide_f32.cl", "matmul_bias_gelu m=? n=1024 k=512 approx=tanh", "gpu"},
+    {"matmul_nt_wgmma_bf16.cl", "matmul_nt m=? n=8192 k=8192 dtype=bf16 tile_size=64", H100},
     {"matmul_bias_residual_vector_nt.cl",
      "matmul_bias_residual m=100 n=200 k=300 layout=nt ldc=256", "cpu,simd_width=8"},
     {"gelu_vector_f16.cl", "gelu m=? n=? dtype=f16 approx=none", "cpu"},
@@ -543,12 +551,18 @@ END_TEST
     "-Werror -Wno-unused-function -Wno-unused-parameter "                                          \
     "-Wno-unused-but-set-parameter -Wno-unused-but-set-variable "
 
+/* For those with PTX in line, whose constraints are NVIDIA's. */
+#define FOR_NVIDIA                                                                                 \
+    "-Dasm=__asm__ --target=nvptx64-nvidia-nvcl -Xclang -target-feature -Xclang +ptx75 -Xclang "   \
+    "-target-cpu -Xclang sm_86 -Xclang -cl-ext=+cl_khr_fp16 "
+
 static void compile_stage(const char *dir, const char *spec, const char *device, const char *source)
 {
     char file[300], log[300], command[1200];
     snprintf(file, sizeof file, "%s/program.cl", dir);
     snprintf(log, sizeof log, "%s/log", dir);
-    snprintf(command, sizeof command, CLANG "%s >%s 2>&1", file, log);
+    snprintf(command, sizeof command, CLANG "%s%s >%s 2>&1",
+             strstr(device, "sm=") ? FOR_NVIDIA : "", file, log);
     write_all(file, source);
     int result = system(command);
     char *said = read_all(log);
@@ -584,11 +598,11 @@ START_TEST(test_clang)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     const kiln_row *row = kiln_row_at((size_t)_i);
     for (size_t a = 0; a < COUNT(asks); a++)
-        for (size_t v = 0; v < 2; v++) {
+        for (size_t v = 0; v < 3; v++) {
             size_t d = (a * 3 + v + (size_t)_i) % COUNT(devices);
             char *spec = spec_text(row, asks[a].sizes, asks[a].options,
-                                   dtypes[(a + v + (size_t)_i) % 3], v ? "variant=simt" : "");
-            compile(dir, spec, v ? devices[d] : devices[d % 6]);
+                                   dtypes[(a + v + (size_t)_i) % 3], v == 1 ? "variant=simt" : "");
+            compile(dir, spec, v == 1 ? devices[d] : v == 2 ? H100 : devices[d % 6]);
             free(spec);
         }
     static const char *const tiles[] = {"tile_size=8", "tile_size=128"};

@@ -148,7 +148,9 @@ START_TEST(test_files)
     ck_assert(is_embedded("kernels.cl.in"));
     ck_assert(is_embedded("access.cl"));
     kiln_text used = {0};
-    kiln_text_add(&used, "|kernels.cl.in|access.cl|tuned.txt|ceiling_copy.cl|ceiling_fma.cl|");
+    kiln_text_add(
+        &used,
+        "|kernels.cl.in|access.cl|tuned.txt|ceiling_copy.cl|ceiling_fma.cl|nvidia_probe.cl|");
     const kiln_op *op;
     for (size_t i = 0; (op = kiln_op_at(i)); i++) {
         ck_assert_ptr_eq(kiln_op_find(op->name), op);

@@ -68,6 +68,9 @@ char *cli_facts_text(const kiln_facts *facts)
                    ",simd_width=%" PRId64,
                    facts->cpu ? "cpu" : "gpu", facts->compute_units, facts->local_mem,
                    facts->max_workgroup, facts->simd_width);
+    if (facts->sm)
+        kiln_text_addf(&text, ",sm=%" PRId64 "%s,static_local=%" PRId64, facts->sm,
+                       facts->sm_a ? ",sm_a=1" : "", facts->static_local);
     return cli_need(kiln_text_take(&text));
 }
 
@@ -87,11 +90,16 @@ static int facts_of_text(const char *text, kiln_facts *facts, char **label)
     return CLI_DONE;
 }
 
+/* A context's, which has tried what the driver takes. */
 static int facts_of_device(cl_device_id device, kiln_facts *facts, char **label)
 {
-    kiln_status status = kiln_device_facts(device, facts);
+    const kiln_context_params params = {.device = device, .log = cli_log};
+    kiln_context *context;
+    kiln_status status = kiln_create_context(&params, &context);
     if (status != KILN_OK)
         return cli_fail(status);
+    *facts = context->facts;
+    kiln_release_context(context);
     *label = cli_device_name(device);
     return CLI_DONE;
 }

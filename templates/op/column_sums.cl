@@ -1,4 +1,8 @@
 @# parts[share][column]: a share's first row starts a sum. Behind a row's end there is room for a vector.
+@# A template that sums in registers says into which.
+@if defined(into)
+${into} += ${v};
+@else
 {
     __global float *part = parts + (ulong)${share} * ${PADDED} + ${col};
     const int opens = ${opens};
@@ -8,3 +12,4 @@
     vstore${w}(opens ? ${v} : vload${w}(0, part) + ${v}, 0, part);
 @end
 }
+@end

@@ -1,22 +1,24 @@
 #line 1 "kernels.cl.in"
 /* batched_matmul: c = a b for each of batch matrices
- * spec     batched_matmul batch=3 m=? n=100 k=64 dtype=bf16 trans_a=1 trans_b=1 accumulate=1
+ * spec     batched_matmul batch=3 m=? n=100 k=64 dtype=bf16 trans_a=1 trans_b=1 accumulate=1 variant=simt
  * variant  simt  BM=128 BN=128 TM=8 TN=8 BK=16
  */
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 75 "access.cl"
+#line 136 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
+#line 150 "access.cl"
     const uint bits = as_uint(v);
     const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint quiet = (bits >> 16) | 0x40u;
     return convert_ushort(select(rounded, quiet, isnan(v)));
+#line 155 "access.cl"
 }
 
-#line 85 "access.cl"
+#line 158 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);

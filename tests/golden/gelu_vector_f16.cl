@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 50 "access.cl"
+#line 86 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
@@ -20,28 +20,32 @@ static void store1_f16(vec1 v, __global half *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 18 "access.cl"
+#line 20 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 60 "access.cl"
+#line 113 "access.cl"
 static vec16 load16_f16(__global const half *p, ulong i)
 {
+#line 118 "access.cl"
     const ushort16 bits = ((__global const halves16 *)(p + i))->bits;
+#line 120 "access.cl"
     return vload_half16(0, (const half *)&bits);
 }
 
 static void store16_f16(vec16 v, __global half *p, ulong i)
 {
+#line 128 "access.cl"
     ushort16 bits;
     vstore_half16_rte(v, 0, (half *)&bits);
     ((__global halves16 *)(p + i))->bits = bits;
+#line 132 "access.cl"
 }
 
-#line 112 "access.cl"
+#line 193 "access.cl"
 static vec16 load16_f16_part(__global const half *p, ulong i, int count)
 {
     float lanes[16];
@@ -59,17 +63,17 @@ static void store16_f16_part(vec16 v, __global half *p, ulong i, int count)
 }
 
 #line 8 "exp_vector.cl"
-static float exp_below1(float x)
+static vec1 exp_below1(vec1 x)
 {
     return exp(x);
 }
 
-static float exp2_within1(float x)
+static vec1 exp2_within1(vec1 x)
 {
     return exp2(x);
 }
 
-static float exp2_near1(float x)
+static vec1 exp2_near1(vec1 x)
 {
     return exp2(x);
 }

@@ -1,22 +1,24 @@
 #line 1 "kernels.cl.in"
 /* matmul_bias_gelu: c = gelu(a b + bias)
- * spec     matmul_bias_gelu m=? n=1024 k=512 dtype=bf16 approx=tanh save_pre=1 tile_size=64
+ * spec     matmul_bias_gelu m=? n=1024 k=512 dtype=bf16 approx=tanh save_pre=1 tile_size=64 variant=simt
  * variant  simt  BM=64 BN=64 TM=4 TN=4 BK=16
  */
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 75 "access.cl"
+#line 136 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
+#line 150 "access.cl"
     const uint bits = as_uint(v);
     const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint quiet = (bits >> 16) | 0x40u;
     return convert_ushort(select(rounded, quiet, isnan(v)));
+#line 155 "access.cl"
 }
 
-#line 85 "access.cl"
+#line 158 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -28,17 +30,17 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 }
 
 #line 8 "exp_vector.cl"
-static float exp_below1(float x)
+static vec1 exp_below1(vec1 x)
 {
     return exp(x);
 }
 
-static float exp2_within1(float x)
+static vec1 exp2_within1(vec1 x)
 {
     return exp2(x);
 }
 
-static float exp2_near1(float x)
+static vec1 exp2_near1(vec1 x)
 {
     return exp2(x);
 }

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 27 "access.cl"
+#line 46 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -20,24 +20,26 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 11 "access.cl"
+#line 13 "access.cl"
 /* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
 typedef struct __attribute__((packed)) {
     vec16 v;
 } floats16;
 
-#line 37 "access.cl"
+#line 56 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
+#line 63 "access.cl"
     return vload16(0, p + i);
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
+#line 80 "access.cl"
     ((__global floats16 *)(p + i))->v = v;
 }
 
-#line 112 "access.cl"
+#line 193 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -57,24 +59,26 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 #line 6 "access.cl"
 typedef float8 vec8;
 
-#line 11 "access.cl"
+#line 13 "access.cl"
 /* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
 typedef struct __attribute__((packed)) {
     vec8 v;
 } floats8;
 
-#line 37 "access.cl"
+#line 56 "access.cl"
 static vec8 load8_f32(__global const float *p, ulong i)
 {
+#line 63 "access.cl"
     return vload8(0, p + i);
 }
 
 static void store8_f32(vec8 v, __global float *p, ulong i)
 {
+#line 80 "access.cl"
     ((__global floats8 *)(p + i))->v = v;
 }
 
-#line 112 "access.cl"
+#line 193 "access.cl"
 static vec8 load8_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[8];

@@ -1,12 +1,12 @@
 #line 1 "kernels.cl.in"
 /* matmul: c = a b
- * spec     matmul m=? n=? k=? dtype=f16
+ * spec     matmul m=? n=? k=? dtype=f16 variant=simt
  * variant  simt  BM=128 BN=128 TM=8 TN=8 BK=16
  */
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 50 "access.cl"
+#line 86 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);

@@ -1,0 +1,284 @@
+/* c = a b on tensor cores, with a stored ${trans_a ? 'transposed, a[k,m],' : 'a[m,k]'} and b ${packed ? 'packed' : trans_b ? 'transposed, b[n,k]' : 'b[k,n]'}.
+ *
+ * A group stays for tile after tile of ${64*WGS} x ${BN} elements. Its first 128 work-items bring blocks of
+ * ${64*WGS} x 64 of a and 64 x ${BN} of b into a ring of ${STAGES} stages; each further 128 multiply 64 rows of them,
+ * their sums in registers, and so the next tile's blocks come in while this one is stored.
+ *
+ *     full[stage]   the blocks are there           empty[stage]   they have been read
+ *
+ * Blocks lie as wgmma wants them: rows of 128 bytes, their 16-byte parts exchanged by the row's number
+ * modulo 8. Of a matrix whose rows are contiguous in k a row of the block is 64 steps of k; of the
+ * others it is 64 rows or columns of c, and the block has a part for each 64 of those.
+ */
+@let BM 64*WGS
+@let A_BYTES BM*128
+@let B_BYTES BN*128
+@let BC BN/pair
+@# What a's elements become on their way in is done before, by prepare_a.cl.
+@let LDA PROLOGUE_OPS ? PITCH : lda
+@let SUMMED defined(outs) && outs
+@# A column of c takes two of the product if they come in pairs, gates and ups: a tile has BC of c's.
+@let B_ROW pair == 2 ? 'j < half_tile ? b0 + j : b1 + j - half_tile' : 'b0 + j'
+@include sm90.cl
+@let T dtype == 'f16' ? 'half' : 'ushort'
+
+/* Eight numbers of a block's row: part number `part` of row `row` of the block at `to`. */
+static void put_part(__local uchar *to, int row, int part, vec8 v)
+{
+    *(__local uint4 *)(to + row * 128 + ((part ^ (row & 7)) << 4)) = as_uint4(to_${dtype}_8(v));
+}
+
+/* Of four work-items each has own[j], two columns of block j of eight; the one numbered quad gets
+ * all eight of block quad. */
+static vec8 gather_columns(float2 *own, int quad)
+{
+    float2 got[2];
+    #pragma unroll
+    for (int j = 0; j < 4; j += 2) {
+        const float2 give = quad & 1 ? own[j] : own[j + 1];
+        const float2 take = (float2)(from_lane_xor(give.x, 1), from_lane_xor(give.y, 1));
+        if (quad & 1)
+            own[j] = take;
+        else
+            own[j + 1] = take;
+    }
+    #pragma unroll
+    for (int j = 0; j < 2; j++) {
+        const float2 give = quad & 2 ? own[j] : own[j + 2];
+        got[j] = (float2)(from_lane_xor(give.x, 2), from_lane_xor(give.y, 2));
+    }
+    return quad & 2 ? (vec8)(got[0], got[1], own[2], own[3]) : (vec8)(own[0], own[1], got[0], got[1]);
+}
+
+/* A block as wgmma sees it. */
+static ulong describe(uint at, ulong fields)
+{
+    return (ulong)((at & 0x3ffff) >> 4) | fields;
+}
+@# Offsets in units of 16 bytes: from eight rows to the next eight, and, where rows are not along k, from
+@# a part of 64 to the next; swizzled by 128 bytes.
+@let ALONG_K '(ulong)1 << 16 | (ulong)64 << 32 | (ulong)1 << 62'
+@let ACROSS_K '(ulong)512 << 16 | (ulong)64 << 32 | (ulong)1 << 62'
+
+${signature}
+{
+${offsets}
+    __local uchar blocks[${STAGES*(A_BYTES+B_BYTES)}] __attribute__((aligned(1024)));
+    __local ulong full[${STAGES}], empty[${STAGES}];
+    const int lid = (int)get_local_id(0);
+@if pair == 2
+    const int half_tile = ${BC};
+@if gate == 'split'
+    const int ups = ${BC/8};
+@end
+@end
+    const ulong tiles_m = ${ceildiv(m,BM)}, tiles_n = ${TILES_N};
+    const ulong tiles = tiles_m * tiles_n;
+    const ulong all = tiles * ${batch};
+@if PROLOGUE_OPS
+    const __global ${T} *from_a = (const __global ${T} *)prepared;
+@else
+    const __global ${T} *from_a = a;
+@end
+    /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
+    const int small = (${m} <= 0x7fffffffL) & (${columns} <= 0x7fffffffL) & (${k} <= 0x7fffffffL);
+    const int box_a = small & (${LDA} % 8 == 0) & (((ulong)from_a & 15) == 0);
+    const int box_b = small & (${ldb} % 8 == 0) & (((ulong)b & 15) == 0);
+    const int boxes = box_a && box_b;
+
+    if (lid == 0) {
+        for (int s = 0; s < ${STAGES}; s++) {
+            init_barrier(local_at(full + s), boxes ? 1 : 128);
+            init_barrier(local_at(empty + s), ${4*WGS});
+        }
+        publish_local();
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+
+@# Registers move from those who bring in to those who multiply: of 65,536, in steps of 8.
+@let LEFT WGS == 3 ? 32 : 88
+@let GOT WGS == 3 ? 160 : 208
+    if (lid < 128) {
+@if WGS > 1
+        asm volatile("/*@sm_90a setmaxnreg.dec.sync.aligned.u32 ${LEFT}; @*/");
+@end
+        if (boxes && lid != 0)
+            return;
+        const ulong map_a = (ulong)maps, map_b = (ulong)maps + 128;
+        if (lid == 0) {
+            acquire_map(map_a);
+            acquire_map(map_b);
+        }
+        uint stage = 0, turn = 0;
+        for (ulong index = get_group_id(0); index < all; index += get_num_groups(0)) {
+@include matmul_wgmma_tile.cl
+@if pair == 1
+            const long b0 = n0;
+@elif gate == 'split'
+            const long b0 = n0, b1 = n0 + ${n};
+@else
+            const long b0 = 2 * n0, b1 = b0 + half_tile;
+@end
+            for (long k0 = 0; k0 < ${k}; k0 += 64) {
+                const uint arrived = local_at(full + stage);
+                __local uchar *to_a = blocks + stage * ${A_BYTES+B_BYTES};
+                __local uchar *to_b = to_a + ${A_BYTES};
+                wait_phase(local_at(empty + stage), ~turn & 1);
+                if (lid == 0) {
+                    expect_bytes(arrived, (box_a ? ${A_BYTES} : 0) + (box_b ? ${B_BYTES} : 0));
+                    if (box_a) {
+@if trans_a
+                        for (int j = 0; j < ${WGS}; j++)
+                            copy_box(local_at(to_a) + j * 8192, map_a, (int)m0 + j * 64, (int)k0, (int)matrix, arrived);
+@else
+                        copy_box(local_at(to_a), map_a, (int)k0, (int)m0, (int)matrix, arrived);
+@end
+                    }
+                    if (box_b) {
+@for p pair
+@let TO p*BC*128
+@let FROM p ? 'b1' : 'b0'
+@if packed
+                        for (int j = 0; j < ${BC/64}; j++)
+                            copy_box(local_at(to_b) + j * 8192, map_b, 0, (int)k0, (int)(b0 / 64) + j, arrived);
+@elif trans_b
+                        copy_box(local_at(to_b) + ${TO}, map_b, (int)k0, (int)${FROM}, (int)matrix, arrived);
+@else
+                        for (int j = 0; j < ${BC/64}; j++)
+                            copy_box(local_at(to_b) + ${TO} + j * 8192, map_b, (int)${FROM} + j * 64, (int)k0, (int)matrix, arrived);
+@end
+@end
+                    }
+                }
+                if (!box_a) {
+                    const __global ${T} *from = from_a + matrix * ${trans_a ? k : m} * ${LDA};
+@if trans_a
+                    for (int e = lid; e < ${8*BM}; e += 128) {
+                        const int l = e / ${BM/8}, i = e % ${BM/8} * 8;
+                        const long row = m0 + i, left = ${m} - row;
+                        vec8 v = (vec8)(0.0f);
+                        if (k0 + l < ${k} && left > 0) {
+                            const ulong at = (ulong)(k0 + l) * ${LDA} + row;
+                            v = left >= 8 ? load8_${dtype}(from, at) : load8_${dtype}_part(from, at, (int)left);
+                        }
+                        put_part(to_a + i / 64 * 8192, l, i % 64 / 8, v);
+                    }
+@else
+                    for (int e = lid; e < ${8*BM}; e += 128) {
+                        const int i = e / 8, part = e % 8;
+                        const long row = m0 + i, col = k0 + part * 8;
+                        const ulong at = (ulong)row * ${LDA} + col;
+                        vec8 v = (vec8)(0.0f);
+                        if (row < ${m} && col + 8 <= ${k}) {
+                            v = load8_${dtype}(from, at);
+                        } else if (row < ${m} && col < ${k}) {
+                            const int left = (int)(${k} - col);
+                            v = load8_${dtype}_part(from, at, left);
+                        }
+                        put_part(to_a, i, part, v);
+                    }
+@end
+                }
+                if (!box_b) {
+@if packed
+                    for (int e = lid; e < ${8*BN}; e += 128) {
+                        const int l = e % 512 / 8, part = e % 8, j = e / 512;
+                        vec8 v = (vec8)(0.0f);
+                        if (k0 + l < ${k} && b0 + j * 64 < ${columns})
+                            v = load8_${dtype}(b, (((ulong)b0 / 64 + j) * ${padded_k} + k0 + l) * 64 + part * 8);
+                        put_part(to_b + j * 8192, l, part, v);
+                    }
+@elif trans_b
+                    const __global ${T} *from = b + matrix * ${columns} * ${ldb};
+                    for (int e = lid; e < ${8*BN}; e += 128) {
+                        const int j = e / 8, part = e % 8;
+                        const long row = ${B_ROW}, col = k0 + part * 8, left = ${k} - col;
+                        vec8 v = (vec8)(0.0f);
+                        if (row < ${columns} && left > 0) {
+                            const ulong at = (ulong)row * ${ldb} + col;
+                            v = left >= 8 ? load8_${dtype}(from, at) : load8_${dtype}_part(from, at, (int)left);
+                        }
+                        put_part(to_b, j, part, v);
+                    }
+@else
+                    const __global ${T} *from = b + matrix * ${k} * ${ldb};
+                    for (int e = lid; e < ${8*BN}; e += 128) {
+                        const int l = e / ${BN/8}, j = e % ${BN/8} * 8;
+                        const long col = ${B_ROW}, left = ${columns} - col;
+                        vec8 v = (vec8)(0.0f);
+                        if (k0 + l < ${k} && left > 0) {
+                            const ulong at = (ulong)(k0 + l) * ${ldb} + col;
+                            v = left >= 8 ? load8_${dtype}(from, at) : load8_${dtype}_part(from, at, (int)left);
+                        }
+                        put_part(to_b + j / 64 * 8192, l, j % 64 / 8, v);
+                    }
+@end
+                }
+                if (!boxes)
+                    publish_local();
+                arrive(arrived);
+                if (++stage == ${STAGES}) {
+                    stage = 0;
+                    turn++;
+                }
+            }
+        }
+        return;
+    }
+
+@if WGS > 1
+    asm volatile("/*@sm_90a setmaxnreg.inc.sync.aligned.u32 ${GOT}; @*/");
+@end
+    const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
+    uint stage = 0, turn = 0;
+    for (ulong index = get_group_id(0); index < all; index += get_num_groups(0)) {
+@include matmul_wgmma_tile.cl
+        const ulong c0 = matrix * ${m} * ${ldc};
+        float sum[${BN/2}];
+        uint before = 0;
+        #pragma unroll
+        for (int i = 0; i < ${BN/2}; i++)
+            sum[i] = 0.0f;
+        for (long k0 = 0; k0 < ${k}; k0 += 64) {
+            const uint at = local_at(blocks) + stage * ${A_BYTES+B_BYTES};
+            const ulong rows = describe(at + part * 8192, ${trans_a ? ACROSS_K : ALONG_K});
+            const ulong cols = describe(at + ${A_BYTES}, ${trans_b ? ALONG_K : ACROSS_K});
+            wait_phase(local_at(full + stage), turn & 1);
+            asm volatile("/*@sm_90a wgmma.fence.sync.aligned; @*/" ::: "memory");
+            #pragma unroll
+            for (int l = 0; l < 4; l++) {
+                asm volatile("/*@sm_90a {.reg .pred p; setp.eq.u32 p, 0, 0; "
+                             "wgmma.mma_async.sync.aligned.m64n${BN}k16.f32.${dtype}.${dtype} {"
+@for i BN/2
+                             "%${i}${i < BN/2 - 1 ? ', ' : ''}"
+@end
+                             "}, %${BN/2}, %${BN/2+1}, p, 1, 1, ${trans_a}, ${trans_b ? 0 : 1};} @*/"
+                             :
+@for i BN/2
+                             "+f"(sum[${i}])${i < BN/2 - 1 ? ',' : ''}
+@end
+                             : "l"(rows + l * ${trans_a ? 128 : 2}), "l"(cols + l * ${trans_b ? 2 : 128}));
+            }
+            asm volatile("/*@sm_90a wgmma.commit_group.sync.aligned; @*/" ::: "memory");
+            asm volatile("/*@sm_90a wgmma.wait_group.sync.aligned 1; @*/" ::: "memory");
+            if (k0 > 0 && lane == 0)
+                arrive(before);
+            before = local_at(empty + stage);
+            if (++stage == ${STAGES}) {
+                stage = 0;
+                turn++;
+            }
+        }
+        asm volatile("/*@sm_90a wgmma.wait_group.sync.aligned 0; @*/" ::: "memory");
+        if (lane == 0)
+            arrive(before);
+
+        if (m0 + ${BM} <= ${m} && n0 + ${BC} <= ${n}) {
+@let WHOLE 1
+@include matmul_wgmma_store.cl
+        } else {
+@let WHOLE 0
+@include matmul_wgmma_store.cl
+        }
+    }
+}

@@ -1,0 +1,157 @@
+@let WG (BM/8)*(BN/8)
+@let PARTS_A BM*BK/4/WG
+@let PARTS_B BN*BK/4/WG
+/* c = a b on a GPU, with a stored ${trans_a ? 'transposed, a[k,m],' : 'a[m,k]'} and b ${packed ? 'packed' : trans_b ? 'transposed, b[n,k]' : 'b[k,n]'}.
+ *
+ * A group of ${WG} work-items computes a tile of ${BM} x ${BN} of c. In steps of ${BK} along k it has a block of
+ * a and one of b in local memory, as f32, k outermost, twice: while it multiplies by one pair, the next is
+ * on its way through registers into the other. Work-item (x, y) has the rows 4y and the columns 4x, four
+ * of each, of every ${4*Y} rows and ${4*X} columns, so that it reads and stores by fours and neighbours read
+ * neighbours.
+ */
+@let T dtype == 'f32' ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
+@# Whether four neighbours in memory are four steps of k.
+@let A_ALONG !trans_a
+@let B_ALONG trans_b
+/* Four of a row that may end, or not be there. */
+static float4 four(const __global ${T} *p, ulong at, long left)
+{
+    return left >= 4 ? load4_${dtype}(p, at) : left > 0 ? load4_${dtype}_part(p, at, (int)left) : (float4)(0.0f);
+}
+
+${signature}
+{
+${offsets}
+    __local float as[2][${BK}][${BM + 4}] __attribute__((aligned(16)));
+    __local float bs[2][${BK}][${BN + 4}] __attribute__((aligned(16)));
+    const int lid = (int)get_local_id(0);
+    const int x = lid % ${X}, y = lid / ${X};
+    const ulong tiles_m = ${ceildiv(m,BM)}, tiles_n = ${TILES_N};
+    const ulong tile = get_group_id(0) % (tiles_m * tiles_n), matrix = get_group_id(0) / (tiles_m * tiles_n);
+    /* Eight rows of tiles at a time: groups at work share what they read. */
+    const ulong band = tile / (8 * tiles_n), in_band = tile % (8 * tiles_n);
+    const ulong height = min((ulong)8, tiles_m - band * 8);
+    const long m0 = (long)(band * 8 + in_band % height) * ${BM};
+    const long n0 = (long)(in_band / height) * ${BN};
+    a += matrix * ${trans_a ? k : m} * ${lda};
+@if !packed
+    b += matrix * ${trans_b ? columns : k} * ${ldb};
+@end
+    const ulong c0 = matrix * ${m} * ${ldc};
+
+    float4 sum[2][4][2];
+    #pragma unroll
+    for (int i = 0; i < 8; i++) {
+        sum[i / 4][i % 4][0] = (float4)(0.0f);
+        sum[i / 4][i % 4][1] = (float4)(0.0f);
+    }
+    float4 next_a[${PARTS_A}], next_b[${PARTS_B}];
+    int now = 1;
+    for (long k0 = -${BK}; k0 < ${k}; k0 += ${BK}) {
+        const long l0 = k0 + ${BK};
+        if (l0 < ${k}) {
+            #pragma unroll
+            for (int p = 0; p < ${PARTS_A}; p++) {
+                const int e = lid + p * ${WG};
+@if A_ALONG
+                const int l = e % ${BK/4} * 4, i = e / ${BK/4};
+                const long row = m0 + i, col = l0 + l, left = row < ${m} ? ${k} - col : 0;
+                float4 v = four(a, (ulong)row * ${lda} + col, left);
+@if PROLOGUE_OPS
+                if (left >= 4) {
+@apply prologue v=v row=row col=col w=4 part= count=
+                } else if (left > 0) {
+@apply prologue v=v row=row col=col w=4 part=_part count=, (int)left
+                }
+@end
+                next_a[p] = v;
+@else
+                const int i = e % ${BM/4} * 4, l = e / ${BM/4};
+                next_a[p] = four(a, (ulong)(l0 + l) * ${lda} + m0 + i, l0 + l < ${k} ? ${m} - m0 - i : 0);
+@end
+            }
+            #pragma unroll
+            for (int p = 0; p < ${PARTS_B}; p++) {
+                const int e = lid + p * ${WG};
+@if B_ALONG
+                const int l = e % ${BK/4} * 4, j = e / ${BK/4};
+                next_b[p] = four(b, (ulong)(n0 + j) * ${ldb} + l0 + l, n0 + j < ${n} ? ${k} - l0 - l : 0);
+@else
+                const int j = e % ${BN/4} * 4, l = e / ${BN/4};
+@if packed
+                next_b[p] = four(b, ((ulong)((n0 + j) / 64) * ${padded_k} + l0 + l) * 64 + (n0 + j) % 64, l0 + l < ${k} && n0 + j < ${n} ? 4 : 0);
+@else
+                next_b[p] = four(b, (ulong)(l0 + l) * ${ldb} + n0 + j, l0 + l < ${k} ? ${n} - n0 - j : 0);
+@end
+@end
+            }
+        }
+        if (k0 >= 0) {
+            #pragma unroll
+            for (int l = 0; l < ${BK}; l++) {
+                float4 rows[2], cols[2];
+                #pragma unroll
+                for (int q = 0; q < 2; q++) {
+                    rows[q] = *(__local float4 *)&as[now][l][q * ${BM/2} + y * 4];
+                    cols[q] = *(__local float4 *)&bs[now][l][q * ${BN/2} + x * 4];
+                }
+                #pragma unroll
+                for (int q = 0; q < 2; q++)
+                    #pragma unroll
+                    for (int j = 0; j < 2; j++) {
+@for i 4
+                        sum[q][${i}][j] = fma((float4)(rows[q].s${i}), cols[j], sum[q][${i}][j]);
+@end
+                    }
+            }
+        }
+        if (l0 < ${k}) {
+            #pragma unroll
+            for (int p = 0; p < ${PARTS_A}; p++) {
+                const int e = lid + p * ${WG};
+@if A_ALONG
+                const int l = e % ${BK/4} * 4, i = e / ${BK/4};
+@for u 4
+                as[now ^ 1][l + ${u}][i] = next_a[p].s${u};
+@end
+@else
+                const int i = e % ${BM/4} * 4, l = e / ${BM/4};
+                *(__local float4 *)&as[now ^ 1][l][i] = next_a[p];
+@end
+            }
+            #pragma unroll
+            for (int p = 0; p < ${PARTS_B}; p++) {
+                const int e = lid + p * ${WG};
+@if B_ALONG
+                const int l = e % ${BK/4} * 4, j = e / ${BK/4};
+@for u 4
+                bs[now ^ 1][l + ${u}][j] = next_b[p].s${u};
+@end
+@else
+                const int j = e % ${BN/4} * 4, l = e / ${BN/4};
+                *(__local float4 *)&bs[now ^ 1][l][j] = next_b[p];
+@end
+            }
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        now ^= 1;
+    }
+
+    #pragma unroll
+    for (int q = 0; q < 2; q++)
+        #pragma unroll
+        for (int i = 0; i < 4; i++) {
+            const long row = m0 + q * ${BM/2} + y * 4 + i;
+            #pragma unroll
+            for (int j = 0; j < 2; j++) {
+                const long col = n0 + j * ${BN/2} + x * 4, left = row < ${m} ? ${n} - col : 0;
+                const ulong at = c0 + (ulong)row * ${ldc} + col;
+                float4 v = sum[q][i][j];
+                if (left >= 4) {
+@apply epilogue v=v row=row col=col at=at w=4 part= count=
+                } else if (left > 0) {
+@apply epilogue v=v row=row col=col at=at w=4 part=_part count=, (int)left
+                }
+            }
+        }
+}
