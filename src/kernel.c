@@ -173,8 +173,8 @@ static kiln_status make(kiln_kernel *kernel, const kiln_candidate *candidate)
     kernel->cache = KILN_FROM_DISK;
     for (size_t i = 0; i < kernel->generated.num_stages; i++) {
         const kiln_stage_text *stage = &kernel->generated.stages[i];
-        status = kiln_program_build(context, stage->source, stage->entry, !candidate,
-                                    &kernel->programs[i]);
+        const kiln_program_source source = {stage->source, stage->entry, stage->stage->registers};
+        status = kiln_program_build(context, &source, !candidate, &kernel->programs[i]);
         if (status != KILN_OK)
             return status;
         if (!kernel->programs[i].from_disk)

@@ -13,8 +13,8 @@ typedef struct kiln_sizes {
     size_t scratch[KILN_MAX_SCRATCH]; /* bytes of those in force */
 } kiln_sizes;
 
-/* Small scratch of the last launch, if that was on a queue in order: the next on the same queue comes
- * behind it. The queue is compared, never used. */
+/* Small scratch of the last launch, if that was on a queue in order: the next on the same queue
+ * comes behind it. The queue is compared, never used. */
 typedef struct kiln_kept_scratch {
     cl_command_queue queue;
     cl_mem buffers[KILN_MAX_SCRATCH];

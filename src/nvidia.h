@@ -3,8 +3,9 @@
  *
  * The compiler's target is sm_90, and no option changes it; wgmma and its like are of sm_90a. So a
  * template writes such an instruction as a comment of the PTX, asm volatile("/\*@sm_90a ... @*\/"):
- * the compiler fills in the registers and assembles a program that leaves it out. The pass then takes
- * the comment's marks away, changes the target, and gives the text back to the driver as a binary. */
+ * the compiler fills in the registers and assembles a program that leaves it out. The pass then
+ * takes the comment's marks away, changes the target, and gives the text back to the driver as a
+ * binary. */
 #ifndef KILN_NVIDIA_H
 #define KILN_NVIDIA_H
 

@@ -1,6 +1,7 @@
 /* The matrix products and the fused rows over their templates. */
 #include "registry.h"
 #include "row_options.h"
+#include "rows_matmul_decode.h"
 #include "rows_matmul_skinny.h"
 #include "rows_matmul_wgmma.h"
 #include "rows_matmul_wide.h"
@@ -126,10 +127,13 @@ static const kiln_variant vector = {VECTOR_TILES, .lets = {VECTOR_LETS}, .stages
 
 static const kiln_variant skinny = {SKINNY_TILES, .lets = {SKINNY_LETS}, .stages = {SKINNY_STAGE}};
 
+static const kiln_variant decode = {DECODE_TILES, .lets = {DECODE_LETS}, DECODE_SCRATCH,
+                                    .stages = {DECODE_STAGE, DECODE_FINISH}};
+
 static const kiln_variant wide = {WIDE_TILES, .lets = {WIDE_LETS}, .stages = {WIDE_STAGE}};
 
-static const kiln_variant wgmma = {WGMMA_TILES, .lets = {WGMMA_LETS}, WGMMA_SCRATCH,
-                                   .stages = {WGMMA_MAPS, WGMMA_STAGE}};
+static const kiln_variant wgmma = {WGMMA_TILES, .lets = {WGMMA_LETS}, .scratch = {WGMMA_SCRATCH},
+                                   .stages = {WGMMA_STAGE}};
 
 /* With a norm of a's rows in front: its statistics first, then the product normalises a on its way
  * in. */
@@ -192,19 +196,16 @@ static const kiln_variant summed_simt = {
 static const kiln_variant prepared_wgmma = {
     WGMMA_TILES,
     .lets = {WGMMA_LETS, PREPARED_LETS},
-    .scratch = {{.name = "maps", .count = "64"}, PREPARED_SCRATCH},
-    .stages = {PREPARE_STAGE, WGMMA_MAPS, WGMMA_STAGE},
+    .scratch = {WGMMA_SCRATCH, PREPARED_SCRATCH},
+    .stages = {PREPARE_STAGE, WGMMA_STAGE},
 };
 
 static const kiln_variant normed_wgmma = {
     WGMMA_TILES,
     .lets = {WGMMA_LETS, PREPARED_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
-    .scratch = {{.name = "maps", .count = "64"},
-                {.name = "stats", .count = "m*STATS"},
-                PREPARED_SCRATCH},
+    .scratch = {WGMMA_SCRATCH, {.name = "stats", .count = "m*STATS"}, PREPARED_SCRATCH},
     .stages = {{.name = "stats", .file = "norm_simt.cl", .groups = "m", .workgroup = "WG"},
                PREPARE_STAGE,
-               WGMMA_MAPS,
                WGMMA_STAGE},
 };
 
@@ -215,9 +216,8 @@ static const kiln_variant summed_wgmma = {
              TILE_LETS,
              {"PARTS", "ceildiv(m,64*WGS)*4*WGS"},
              {"PADDED", "roundup(n,16)"}},
-    .scratch = {{.name = "maps", .count = "64"},
-                {.name = "parts", .count = "outs*PARTS*PADDED", .when = "outs"}},
-    .stages = {WGMMA_MAPS, WGMMA_STAGE, FINISH_SIMT},
+    .scratch = {WGMMA_SCRATCH, {.name = "parts", .count = "outs*PARTS*PADDED", .when = "outs"}},
+    .stages = {WGMMA_STAGE, FINISH_SIMT},
 };
 
 /* ---- what the rows share ----------------------------------------------------------------- */
@@ -282,7 +282,7 @@ static const kiln_variant summed_wgmma = {
     .epilogue_count = "batch*m*n", .prologue_count = "batch*m*k", .flops = "2*batch*m*columns*k"
 #define PRODUCT                                                                                    \
     .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS,                                                   \
-    .variants = {&skinny, &vector, &wgmma, &wide, &simt}
+    .variants = {&skinny, &vector, &decode, &wgmma, &wide, &simt}
 
 #define PLAIN_PRODUCT                                                                              \
     .family = "matmul", .dims = {"m", "n", "k"}, .options = {PRODUCT_OPTIONS, PACKED_OPTION},      \
@@ -361,7 +361,7 @@ const kiln_row kiln_matmul_rows[] = {
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
      .rules = {LD_RULES, TILE_SIZE_RULE},
      COUNTS,
-     .variants = {&skinny, &vector, &prepared_wgmma, &wide, &simt}},
+     .variants = {&skinny, &vector, &decode, &prepared_wgmma, &wide, &simt}},
     {.name = "layernorm_matmul",
      .family = "matmul",
      .summary = "c = layernorm(a) b [+ bias] [then gelu]",
@@ -438,7 +438,7 @@ const kiln_row kiln_matmul_rows[] = {
                PACKED_RULE,
                TILE_SIZE_RULE},
      COUNTS,
-     .variants = {&skinny, &vector, &wgmma, &wide, &simt}},
+     .variants = {&skinny, &vector, &decode, &wgmma, &wide, &simt}},
     {.name = "matmul_swiglu",
      .family = "matmul",
      .summary = "c = silu(gate) up, gate and up being the columns of a b",

@@ -4,7 +4,7 @@
 
 /* WGS: fours of warps that multiply, 64 rows each; one more brings in what they read. GM: rows of
  * tiles that groups at work share. STAGES: blocks under way. */
-#define WGMMA_LOCAL "STAGES*128*(64*WGS+BN)+16*STAGES"
+#define WGMMA_LOCAL "STAGES*128*(64*WGS+BN)+16*STAGES+256"
 #define WGMMA_TILES                                                                                \
     .name = "wgmma",                                                                               \
     .about =                                                                                       \
@@ -50,10 +50,10 @@
         .name = "prepare", .file = "prepare_a.cl", .groups = "ceildiv(m*(PITCH/8),256)",           \
         .workgroup = "256"                                                                         \
     }
-#define WGMMA_SCRATCH .scratch = {{.name = "maps", .count = "64"}}
-#define WGMMA_MAPS                                                                                 \
+/* A map of a and one of b for each group. */
+#define WGMMA_SCRATCH                                                                              \
     {                                                                                              \
-        .name = "maps", .file = "tensor_maps.cl", .groups = "1", .workgroup = "64"                 \
+        .name = "maps", .count = "64*min(COMPUTE_UNITS,TILES)"                                     \
     }
 #define WGMMA_STAGE                                                                                \
     {                                                                                              \

@@ -8,31 +8,32 @@
     .allow = {{"!CPU", "the device is a CPU"},                                                     \
               {"pair == 1", "columns in pairs are another variant's"},                             \
               {"workgroup_size == 0 || tile_size == 0", "a tile's group is as large as it is"}},   \
-    .tune = {{"BM", {128, 64}}, {"BN", {128, 64, 256}}, {"BK", {16, 8}}},                          \
-    .presets = {"BM=128 BN=128 BK=16", "BM=128 BN=128 BK=8", "BM=64 BN=64 BK=16"},                 \
+    .tune = {{"BM", {128, 64}}, {"BN", {128, 64, 256}}, {"TN", {8, 16}}, {"BK", {16, 8}}},         \
+    .presets = {"BM=128 BN=128 TN=8 BK=16", "BM=128 BN=128 TN=8 BK=8", "BM=64 BN=64 TN=8 BK=16"},  \
     .require = {TILE_RULE("BM == tile_size && BN == tile_size"),                                   \
-                {"workgroup_size == 0 || BM*BN/64 == workgroup_size",                              \
+                {"workgroup_size == 0 || BM*BN/(8*TN) == workgroup_size",                          \
                  "workgroup_size=${workgroup_size}: tiles of ${BM}x${BN} make groups of "          \
-                 "${BM*BN/64}"},                                                                   \
+                 "${BM*BN/(8*TN)}"},                                                               \
                 {"tile_size != 0 || workgroup_size != 0 || !known(m) || !known(n) || "             \
                  "ceildiv(m,BM)*ceildiv(n,BN)*batch >= COMPUTE_UNITS",                             \
                  "tiles of ${BM}x${BN} leave compute units idle"},                                 \
-                {"BM*BN/64 <= MAX_WORKGROUP",                                                      \
-                 "a group of ${BM*BN/64} work-items is over the device's ${MAX_WORKGROUP}"},       \
-                {"BM*BK % (BM*BN/16) == 0 && BN*BK % (BM*BN/16) == 0",                             \
+                {"BM*BN/(8*TN) <= MAX_WORKGROUP",                                                  \
+                 "a group of ${BM*BN/(8*TN)} work-items is over the device's ${MAX_WORKGROUP}"},   \
+                {"BM*BK % (BM*BN/(2*TN)) == 0 && BN*BK % (BM*BN/(2*TN)) == 0",                     \
                  "blocks of ${BK} steps are not whole accesses of every work-item"},               \
-                {"8*BK*(BM+BN+8) <= LOCAL_MEM",                                                    \
+                {"8*BK*(BM+BN+8) <= STATIC_LOCAL",                                                 \
                  "tiles of ${BM}x${BN} by ${BK} need ${8*BK*(BM+BN+8)} bytes of local memory, "    \
-                 "over the device's ${LOCAL_MEM}"}},                                               \
+                 "over the device's ${STATIC_LOCAL}"}},                                            \
     .widths = {"4"}
 #define WIDE_LETS                                                                                  \
-    {"X", "BN/8"}, {"Y", "BM/8"},                                                                  \
+    {"X", "BN/TN"}, {"Y", "BM/8"},                                                                 \
     {                                                                                              \
         "TILES_N", "ceildiv(n,BN)"                                                                 \
     }
 #define WIDE_STAGE                                                                                 \
     {                                                                                              \
-        .file = "matmul_wide.cl", .groups = "ceildiv(m,BM)*TILES_N*batch", .workgroup = "BM*BN/64" \
+        .file = "matmul_wide.cl", .groups = "ceildiv(m,BM)*TILES_N*batch",                         \
+        .workgroup = "BM*BN/(8*TN)", .registers = 128                                              \
     }
 
 #endif

@@ -20,6 +20,7 @@
 @# A column of c takes two of the product if they come in pairs, gates and ups: a tile has BC of c's.
 @let B_ROW pair == 2 ? 'j < half_tile ? b0 + j : b1 + j - half_tile' : 'b0 + j'
 @include sm90.cl
+@include tensor_map.cl
 @let T dtype == 'f16' ? 'half' : 'ushort'
 
 /* Eight numbers of a block's row: part number `part` of row `row` of the block at `to`. */
@@ -65,6 +66,7 @@ ${signature}
 ${offsets}
     __local uchar blocks[${STAGES*(A_BYTES+B_BYTES)}] __attribute__((aligned(1024)));
     __local ulong full[${STAGES}], empty[${STAGES}];
+    __local float map_words[64] __attribute__((aligned(128)));
     const int lid = (int)get_local_id(0);
 @if pair == 2
     const int half_tile = ${BC};
@@ -86,6 +88,27 @@ ${offsets}
     const int box_b = small & (${ldb} % 8 == 0) & (((ulong)b & 15) == 0);
     const int boxes = box_a && box_b;
 
+    maps += get_group_id(0) * 64;
+    const ulong map_a = (ulong)maps, map_b = (ulong)(maps + 32);
+    if ((box_a | box_b) && lid < 32) {
+        const uint words = local_at(map_words);
+        map_words[lid] = 0.0f;
+        map_words[lid + 32] = 0.0f;
+        wait_warp();
+        if (lid == 0) {
+            make_map(words, (ulong)from_a, ${width_a}, ${trans_a ? k : m}, ${batch}, 2 * (ulong)${LDA},
+                     2 * (ulong)${trans_a ? k : m} * ${LDA}, ${trans_a ? 64 : BM});
+@if packed
+            make_map(words + 128, (ulong)b, 64, ${padded_k}, ${ceildiv(columns,64)}, 128, 128 * (ulong)${padded_k}, 64);
+@else
+            make_map(words + 128, (ulong)b, ${width_b}, ${trans_b ? columns : k}, ${batch}, 2 * (ulong)${ldb},
+                     2 * (ulong)${trans_b ? columns : k} * ${ldb}, ${trans_b ? BC : 64});
+@end
+        }
+        wait_warp();
+        place_map(maps, words);
+        place_map(maps + 32, words + 128);
+    }
     if (lid == 0) {
         for (int s = 0; s < ${STAGES}; s++) {
             init_barrier(local_at(full + s), boxes ? 1 : 128);
@@ -104,7 +127,6 @@ ${offsets}
 @end
         if (boxes && lid != 0)
             return;
-        const ulong map_a = (ulong)maps, map_b = (ulong)maps + 128;
         if (lid == 0) {
             acquire_map(map_a);
             acquire_map(map_b);

@@ -1,4 +1,4 @@
-@let WG (BM/8)*(BN/8)
+@let WG (BM/8)*(BN/TN)
 @let PARTS_A BM*BK/4/WG
 @let PARTS_B BN*BK/4/WG
 /* c = a b on a GPU, with a stored ${trans_a ? 'transposed, a[k,m],' : 'a[m,k]'} and b ${packed ? 'packed' : trans_b ? 'transposed, b[n,k]' : 'b[k,n]'}.
@@ -39,12 +39,12 @@ ${offsets}
 @end
     const ulong c0 = matrix * ${m} * ${ldc};
 
-    float4 sum[2][4][2];
+    float4 sum[2][4][${TN/4}];
     #pragma unroll
-    for (int i = 0; i < 8; i++) {
-        sum[i / 4][i % 4][0] = (float4)(0.0f);
-        sum[i / 4][i % 4][1] = (float4)(0.0f);
-    }
+    for (int i = 0; i < 8; i++)
+        #pragma unroll
+        for (int j = 0; j < ${TN/4}; j++)
+            sum[i / 4][i % 4][j] = (float4)(0.0f);
     float4 next_a[${PARTS_A}], next_b[${PARTS_B}];
     int now = 1;
     for (long k0 = -${BK}; k0 < ${k}; k0 += ${BK}) {
@@ -89,16 +89,17 @@ ${offsets}
         if (k0 >= 0) {
             #pragma unroll
             for (int l = 0; l < ${BK}; l++) {
-                float4 rows[2], cols[2];
+                float4 rows[2], cols[${TN/4}];
                 #pragma unroll
-                for (int q = 0; q < 2; q++) {
-                    rows[q] = *(__local float4 *)&as[now][l][q * ${BM/2} + y * 4];
-                    cols[q] = *(__local float4 *)&bs[now][l][q * ${BN/2} + x * 4];
-                }
+                for (int q = 0; q < 2; q++)
+                    rows[q] = *(__local float4 *)&as[now][l][q * ${4*Y} + y * 4];
+                #pragma unroll
+                for (int j = 0; j < ${TN/4}; j++)
+                    cols[j] = *(__local float4 *)&bs[now][l][j * ${4*X} + x * 4];
                 #pragma unroll
                 for (int q = 0; q < 2; q++)
                     #pragma unroll
-                    for (int j = 0; j < 2; j++) {
+                    for (int j = 0; j < ${TN/4}; j++) {
 @for i 4
                         sum[q][${i}][j] = fma((float4)(rows[q].s${i}), cols[j], sum[q][${i}][j]);
 @end
@@ -141,10 +142,10 @@ ${offsets}
     for (int q = 0; q < 2; q++)
         #pragma unroll
         for (int i = 0; i < 4; i++) {
-            const long row = m0 + q * ${BM/2} + y * 4 + i;
+            const long row = m0 + q * ${4*Y} + y * 4 + i;
             #pragma unroll
-            for (int j = 0; j < 2; j++) {
-                const long col = n0 + j * ${BN/2} + x * 4, left = row < ${m} ? ${n} - col : 0;
+            for (int j = 0; j < ${TN/4}; j++) {
+                const long col = n0 + j * ${4*X} + x * 4, left = row < ${m} ? ${n} - col : 0;
                 const ulong at = c0 + (ulong)row * ${ldc} + col;
                 float4 v = sum[q][i][j];
                 if (left >= 4) {

@@ -51,10 +51,15 @@ static void copy_box(uint to, ulong map, int x, int y, int z, uint barrier_at)
                  : "memory");
 }
 
-/* Before the first use of a map that a kernel before this one wrote. */
+/* Before the first use of a map. */
 static void acquire_map(ulong map)
 {
     asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" ::"l"(map) : "memory");
+}
+
+static void wait_warp(void)
+{
+    asm volatile("bar.warp.sync -1;" ::: "memory");
 }
 
 static float from_lane_xor(float v, int mask)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Programs with PTX in line, without the chip: clang makes PTX of what `kiln emit' prints for an H100, a
-# pass as nvidia.c's makes it a program for sm_90a, and ptxas assembles that without spills. Skipped
+# pass as nvidia.c's makes it a program for sm_90a, and ptxas assembles that, 64 bytes of spills at most. Skipped
 # where clang, its OpenCL library for NVIDIA (Debian: libclc-14) or ptxas (of a CUDA toolkit; PTXAS names
 # it) is missing. KILN is the command, ./kiln by default.
 
@@ -52,7 +52,7 @@ assemble() {
             entry && /^\)/ { printf ".reqntid %d, 1, 1\n%s\n", items, bound; entry = 0 }' >"$1.90a.ptx"
     "$PTXAS" -v -arch sm_90a "$1.90a.ptx" -o "$1.cubin" >"$dir/log" 2>&1 || return 1
     ! grep -q 'serialized\|C75[0-9][0-9]' "$dir/log" || return 1
-    ! grep 'bytes spill' "$dir/log" | grep -qv ' 0 bytes spill stores, 0 bytes spill loads'
+    awk '/bytes spill stores/ { if ($5 > 64) spills = 1 } END { exit spills }' "$dir/log"
 }
 
 # check SPEC

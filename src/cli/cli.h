@@ -273,4 +273,7 @@ void cli_launch_free(cli_launch *launch);
  * device's own, below 0 if it does not tell. */
 int cli_launch_run(cli_launch *launch, double *seconds, double *device_s);
 
+/* Launches count times, one behind another, and waits; seconds: of one. */
+int cli_launch_queued(cli_launch *launch, int count, double *seconds);
+
 #endif
