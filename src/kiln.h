@@ -398,7 +398,9 @@ KILN_API kiln_status kiln_forget_tuned(kiln_context *context, const char *spec, 
  * comma-separated list of name=value over a base of "cpu" or "gpu" (NULL: "gpu"):
  *
  *     gpu,local_mem=49152,max_workgroup=1024,compute_units=132,simd_width=1
- */
+ *
+ * Of NVIDIA's chips also sm=90 (compute capability times 10), sm_a=1 (the driver takes instructions
+ * of that chip alone) and static_local=231424 (bytes that a program may declare). */
 KILN_API kiln_status kiln_emit(const char *spec, const char *facts, char **source);
 
 /* ---- typed creation ---------------------------------------------------------------------- */

@@ -28,8 +28,8 @@ bool kiln_nvidia_is_marked(const char *source)
     return strstr(source, MARK_OPEN) != NULL;
 }
 
-/* Whether text begins with word, which *from then passes. */
-static bool pass(const char **from, const char *word)
+/* Whether text begins with word, which *from is then behind. */
+static bool skip(const char **from, const char *word)
 {
     const size_t length = strlen(word);
     if (strncmp(*from, word, length) != 0)
@@ -40,13 +40,13 @@ static bool pass(const char **from, const char *word)
 
 /* ptx without the marks, for the other target. Work-items of a group whose warps move registers to
  * one another (setmaxnreg) need a bound that they start from, else ptxas ignores it. */
-static void retarget(const char *ptx, kiln_text *out)
+void kiln_nvidia_pass(const char *ptx, kiln_text *out)
 {
     const bool moves_registers = strstr(ptx, "setmaxnreg") != NULL;
     for (const char *from = ptx; *from;) {
-        if (pass(&from, MARK_OPEN) || pass(&from, MARK_CLOSE))
+        if (skip(&from, MARK_OPEN) || skip(&from, MARK_CLOSE))
             continue;
-        if (pass(&from, TARGET)) {
+        if (skip(&from, TARGET)) {
             kiln_text_addf(out, TARGET "%s", *from == 'a' ? "" : "a");
         } else if (moves_registers && strncmp(from, GROUP, strlen(GROUP)) == 0) {
             const unsigned long items = strtoul(from + strlen(GROUP), NULL, 10);
@@ -80,7 +80,7 @@ kiln_status kiln_nvidia_retarget(const kiln_context *context, cl_program program
     }
     kiln_text text = {0};
     if (code == CL_SUCCESS)
-        retarget(ptx, &text);
+        kiln_nvidia_pass(ptx, &text);
     free(ptx);
     if (text.failed) {
         kiln_text_free(&text);
@@ -228,7 +228,11 @@ kiln_status kiln_nvidia_facts(kiln_context *context)
     if (identity.failed)
         return kiln_fail_memory();
     kiln_status status = KILN_OK;
-    if (!load_probed(context, identity.data, facts)) {
+    if (load_probed(context, identity.data, facts)) {
+        status = KILN_OK;
+    } else if (kiln_cache_get_mode(context->cache) == KILN_CACHE_REQUIRE) {
+        facts->sm = 0; /* no compiling */
+    } else {
         status = probe(context, facts);
         if (status == KILN_OK)
             keep_probed(context, identity.data, facts);

@@ -18,6 +18,9 @@ kiln_status kiln_nvidia_facts(kiln_context *context);
 /* Whether a source has instructions for the pass. */
 bool kiln_nvidia_is_marked(const char *source);
 
+/* The pass over PTX, appended to out. */
+void kiln_nvidia_pass(const char *ptx, kiln_text *out);
+
 /* The pass over a built program: *result is a new one, to be built. */
 kiln_status kiln_nvidia_retarget(const kiln_context *context, cl_program program,
                                  cl_program *result);

@@ -6,14 +6,14 @@
     .name = "decode", .about = "GPU, up to 8 rows of a: b is read once, groups share k",           \
     .allow = {{"!CPU", "the device is a CPU"},                                                     \
               {"known(m) && m <= 8", "m=${m}: must be known, and 8 at most"},                      \
-              {"variant == 'decode' || !SM_A || dtype == 'f32' || m <= 2",                         \
-               "m=${m}: over 2 rows, tensor cores are faster"},                                    \
+              {"variant == 'decode' || !SM_A || dtype == 'f32'",                                   \
+               "dtype=${dtype}: tensor cores are faster"},                                         \
               {"!packed", "packed=1: b is in panels"},                                             \
               {"tile_size == 0", "tile_size=${tile_size}: this variant has no tiles"},             \
               {"workgroup_size == 0 || workgroup_size == 256",                                     \
                "workgroup_size=${workgroup_size}: this variant's groups have 256"},                \
               {"MAX_WORKGROUP >= 256", "groups of 256 are over the device's ${MAX_WORKGROUP}"}},   \
-    .tune = {{"KC", {512, 1024, 2048, 4096, 256}}, {"FILL", {4, 8, 2, 1}}},                        \
+    .tune = {{"KC", {512, 1024, 2048, 4096, 256}}, {"FILL", {4, 8, 3, 2, 1}}},                     \
     .presets = {"KC=trans_b&&m<=2?2048:512 FILL=4", "KC=256 FILL=4"},                              \
     .require =                                                                                     \
         {{"4*max(m*KC,trans_b ? 1024*m : 2048) <= LOCAL_MEM",                                      \
@@ -24,7 +24,7 @@
     {"W", "dtype == 'f32' ? 4 : 8"}, {"COLS", "trans_b ? 32 : 32*W"},                              \
         {"GROUPS_N", "ceildiv(columns,COLS)"},                                                     \
         {"SPLIT", "max(1,min(FILL*COMPUTE_UNITS/(GROUPS_N*batch),ceildiv(k,256)))"},               \
-        {"KPART", "roundup(ceildiv(k,SPLIT),256)"},                                                \
+        {"KPART", "roundup(ceildiv(k,SPLIT),64)"},                                                 \
     {                                                                                              \
         "PITCH", "roundup(columns,16)"                                                             \
     }

@@ -9,6 +9,7 @@ typedef float${W} vec${W};
 
 @# A GPU moves 16 bytes at once, or 8, but only from and to addresses of whole ones.
 @let WIDE (W == 8 || W == 4) && !CPU
+@let WORDS W == 8 ? 'uint4' : 'uint2'
 @if W > 1 && use_f32
 /* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
 typedef struct __attribute__((packed)) {
@@ -24,7 +25,6 @@ typedef struct __attribute__((packed)) {
 } halves${W};
 @if WIDE
 
-@let WORDS W == 8 ? 'uint4' : 'uint2'
 @let WHOLE W == 8 ? '((ulong)p & 15) == 0' : '((ulong)p & 7) == 0'
 static ushort${W} get${W}(const __global void *p)
 {
@@ -53,12 +53,21 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
     p[i] = v;
 }
 @else
+@if WIDE
+/* whole: from an address of whole 16 bytes. Branches between loads keep them from being under way
+ * together. */
+static vec${W} whole${W}_f32(__global const float *p, ulong i)
+{
+    const __global float4 *parts = (const __global float4 *)(p + i);
+    return ${W == 4 ? 'parts[0]' : '(float8)(parts[0], parts[1])'};
+}
+
+@end
 static vec${W} load${W}_f32(__global const float *p, ulong i)
 {
 @if WIDE
-    const __global float4 *parts = (const __global float4 *)(p + i);
-    if (((ulong)parts & 15) == 0)
-        return ${W == 4 ? 'parts[0]' : '(float8)(parts[0], parts[1])'};
+    if (((ulong)(p + i) & 15) == 0)
+        return whole${W}_f32(p, i);
 @end
     return vload${W}(0, p + i);
 }
@@ -107,6 +116,14 @@ static ushort${W} to_f16_${W}(vec${W} v)
     vstore_half${W}_rte(v, 0, (half *)&bits);
     return bits;
 @end
+}
+
+@end
+@if WIDE
+static vec${W} whole${W}_f16(__global const half *p, ulong i)
+{
+    const ushort${W} bits = as_ushort${W}(*(const __global ${WORDS} *)(p + i));
+    return vload_half${W}(0, (const half *)&bits);
 }
 
 @end
@@ -165,6 +182,13 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
     p[i] = to_bf16_1(v);
 }
 @else
+@if WIDE
+static vec${W} whole${W}_bf16(__global const ushort *p, ulong i)
+{
+    return as_float${W}(convert_uint${W}(as_ushort${W}(*(const __global ${WORDS} *)(p + i))) << 16);
+}
+
+@end
 static vec${W} load${W}_bf16(__global const ushort *p, ulong i)
 {
 @if WIDE

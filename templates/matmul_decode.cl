@@ -26,7 +26,9 @@ ${offsets}
     a += matrix * ${trans_a ? k : m} * ${lda};
     b += matrix * ${trans_b ? columns : k} * ${ldb};
     parts += (share * ${batch} + matrix) * ${m} * ${PITCH};
+    const int aligned = (${ldb} % ${W} == 0) & (((ulong)b & 15) == 0);
 @if trans_b
+    const int whole = aligned & (n0 + ${COLS} <= ${columns}) & (${k} % ${W} == 0);
     float sum[4][${m}];
     #pragma unroll
     for (int c = 0; c < 4; c++)
@@ -61,7 +63,8 @@ ${offsets}
             for (int c = 0; c < 4; c++) {
                 const long row = n0 + y * 4 + c;
                 const ulong at = (ulong)row * ${ldb} + k0 + l;
-                v[c] = row >= ${columns} ? (vec${W})(0.0f)
+                v[c] = whole ? whole${W}_${dtype}(b, at)
+                       : row >= ${columns} ? (vec${W})(0.0f)
                        : l + ${W} <= kc  ? load${W}_${dtype}(b, at)
                                          : load${W}_${dtype}_part(b, at, kc - l);
             }
@@ -83,11 +86,11 @@ ${offsets}
 @else
         if (left >= ${W}) {
             int l = y;
-            for (; l + 56 < kc; l += 64) {
+            for (; aligned && l + 56 < kc; l += 64) {
                 vec${W} v[8];
                 #pragma unroll
                 for (int u = 0; u < 8; u++)
-                    v[u] = load${W}_${dtype}(b, (ulong)(k0 + l + u * 8) * ${ldb} + col);
+                    v[u] = whole${W}_${dtype}(b, (ulong)(k0 + l + u * 8) * ${ldb} + col);
                 #pragma unroll
                 for (int u = 0; u < 8; u++)
                     #pragma unroll

@@ -12,6 +12,9 @@
  */
 @let BM 64*WGS
 @let A_BYTES BM*128
+@# Rows of a that are not there need not be zeros: they make rows of c that are not there.
+@let A_ROWS trans_a ? 64 : known(m) && m < BM ? roundup(m,8) : BM
+@let A_COPIED trans_a ? A_BYTES : A_ROWS*128
 @let B_BYTES BN*128
 @let BC BN/pair
 @# What a's elements become on their way in is done before, by prepare_a.cl.
@@ -97,7 +100,7 @@ ${offsets}
         wait_warp();
         if (lid == 0) {
             make_map(words, (ulong)from_a, ${width_a}, ${trans_a ? k : m}, ${batch}, 2 * (ulong)${LDA},
-                     2 * (ulong)${trans_a ? k : m} * ${LDA}, ${trans_a ? 64 : BM});
+                     2 * (ulong)${trans_a ? k : m} * ${LDA}, ${A_ROWS});
 @if packed
             make_map(words + 128, (ulong)b, 64, ${padded_k}, ${ceildiv(columns,64)}, 128, 128 * (ulong)${padded_k}, 64);
 @else
@@ -147,7 +150,7 @@ ${offsets}
                 __local uchar *to_b = to_a + ${A_BYTES};
                 wait_phase(local_at(empty + stage), ~turn & 1);
                 if (lid == 0) {
-                    expect_bytes(arrived, (box_a ? ${A_BYTES} : 0) + (box_b ? ${B_BYTES} : 0));
+                    expect_bytes(arrived, (box_a ? ${A_COPIED} : 0) + (box_b ? ${B_BYTES} : 0));
                     if (box_a) {
 @if trans_a
                         for (int j = 0; j < ${WGS}; j++)

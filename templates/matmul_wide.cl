@@ -13,9 +13,12 @@
 @# Whether four neighbours in memory are four steps of k.
 @let A_ALONG !trans_a
 @let B_ALONG trans_b
-/* Four of a row that may end, or not be there. */
-static float4 four(const __global ${T} *p, ulong at, long left)
+/* Four of a row that may end, or not be there; whole: of one that has them, at an address of whole
+ * ones. */
+static float4 four(const __global ${T} *p, ulong at, long left, int whole)
 {
+    if (whole)
+        return whole4_${dtype}(p, at);
     return left >= 4 ? load4_${dtype}(p, at) : left > 0 ? load4_${dtype}_part(p, at, (int)left) : (float4)(0.0f);
 }
 
@@ -25,7 +28,8 @@ ${offsets}
     __local float as[2][${BK}][${BM + 4}] __attribute__((aligned(16)));
     __local float bs[2][${BK}][${BN + 4}] __attribute__((aligned(16)));
     const int lid = (int)get_local_id(0);
-    const int x = lid % ${X}, y = lid / ${X};
+    /* Every 32 work-items are 8 x 4 of them, so that they read few lines of local memory. */
+    const int x = lid / 32 % ${X/8} * 8 + lid % 8, y = lid / 32 / ${X/8} * 4 + lid % 32 / 8;
     const ulong tiles_m = ${ceildiv(m,BM)}, tiles_n = ${TILES_N};
     const ulong tile = get_group_id(0) % (tiles_m * tiles_n), matrix = get_group_id(0) / (tiles_m * tiles_n);
     /* Eight rows of tiles at a time: groups at work share what they read. */
@@ -38,6 +42,10 @@ ${offsets}
     b += matrix * ${trans_b ? columns : k} * ${ldb};
 @end
     const ulong c0 = matrix * ${m} * ${ldc};
+
+@let ALIGN dtype == 'f32' ? 15 : 7
+    const int whole = (m0 + ${BM} <= ${m}) & (n0 + ${BN} <= ${n}) & (${lda} % 4 == 0) & (${ldb} % 4 == 0) &
+                      (((ulong)a & ${ALIGN}) == 0) & (((ulong)b & ${ALIGN}) == 0);
 
     float4 sum[2][4][${TN/4}];
     #pragma unroll
@@ -56,7 +64,7 @@ ${offsets}
 @if A_ALONG
                 const int l = e % ${BK/4} * 4, i = e / ${BK/4};
                 const long row = m0 + i, col = l0 + l, left = row < ${m} ? ${k} - col : 0;
-                float4 v = four(a, (ulong)row * ${lda} + col, left);
+                float4 v = four(a, (ulong)row * ${lda} + col, left, whole & (l0 + ${BK} <= ${k}));
 @if PROLOGUE_OPS
                 if (left >= 4) {
 @apply prologue v=v row=row col=col w=4 part= count=
@@ -67,7 +75,7 @@ ${offsets}
                 next_a[p] = v;
 @else
                 const int i = e % ${BM/4} * 4, l = e / ${BM/4};
-                next_a[p] = four(a, (ulong)(l0 + l) * ${lda} + m0 + i, l0 + l < ${k} ? ${m} - m0 - i : 0);
+                next_a[p] = four(a, (ulong)(l0 + l) * ${lda} + m0 + i, l0 + l < ${k} ? ${m} - m0 - i : 0, whole & (l0 + ${BK} <= ${k}));
 @end
             }
             #pragma unroll
@@ -75,13 +83,13 @@ ${offsets}
                 const int e = lid + p * ${WG};
 @if B_ALONG
                 const int l = e % ${BK/4} * 4, j = e / ${BK/4};
-                next_b[p] = four(b, (ulong)(n0 + j) * ${ldb} + l0 + l, n0 + j < ${n} ? ${k} - l0 - l : 0);
+                next_b[p] = four(b, (ulong)(n0 + j) * ${ldb} + l0 + l, n0 + j < ${n} ? ${k} - l0 - l : 0, whole & (l0 + ${BK} <= ${k}));
 @else
                 const int j = e % ${BN/4} * 4, l = e / ${BN/4};
 @if packed
-                next_b[p] = four(b, ((ulong)((n0 + j) / 64) * ${padded_k} + l0 + l) * 64 + (n0 + j) % 64, l0 + l < ${k} && n0 + j < ${n} ? 4 : 0);
+                next_b[p] = four(b, ((ulong)((n0 + j) / 64) * ${padded_k} + l0 + l) * 64 + (n0 + j) % 64, l0 + l < ${k} && n0 + j < ${n} ? 4 : 0, whole & (l0 + ${BK} <= ${k}));
 @else
-                next_b[p] = four(b, (ulong)(l0 + l) * ${ldb} + n0 + j, l0 + l < ${k} ? ${n} - n0 - j : 0);
+                next_b[p] = four(b, (ulong)(l0 + l) * ${ldb} + n0 + j, l0 + l < ${k} ? ${n} - n0 - j : 0, whole & (l0 + ${BK} <= ${k}));
 @end
 @end
             }

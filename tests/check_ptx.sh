@@ -69,6 +69,16 @@ check() {
     done
 }
 
+# A quick run (KILN_TEST_QUICK=1) has the first of each kind.
+check 'matmul_nt m=? n=? k=? dtype=f16 variant=wgmma'
+check 'matmul_gelu_backward m=4096 n=28672 k=8192 dtype=bf16 approx=tanh dbias=1 variant=wgmma'
+check 'layernorm_matmul m=4096 n=28672 k=8192 dtype=bf16 bias=1 variant=wgmma'
+check 'matmul m=8192 n=8192 k=8192 variant=wide'
+if [ "${KILN_TEST_QUICK:-0}" = 1 ]; then
+    echo "$checks programs, $failures failures"
+    [ "$failures" = 0 ]
+    exit
+fi
 for dtype in bf16 f16; do
     check "matmul m=4096 n=8192 k=8192 dtype=$dtype variant=wgmma"
     check "matmul_nt m=? n=? k=? dtype=$dtype variant=wgmma"
@@ -81,12 +91,10 @@ check 'matmul_bias_gelu m=4096 n=28672 k=8192 dtype=bf16 approx=none save_pre=1 
 check 'matmul_bias_residual m=? n=8192 k=28672 dtype=bf16 variant=wgmma'
 check 'matmul_swiglu m=4096 n=28672 k=8192 dtype=bf16 gate=split variant=wgmma'
 check 'matmul_swiglu m=? n=? k=? dtype=f16 gate=interleaved layout=nt save_pre=1 variant=wgmma'
-check 'matmul_gelu_backward m=4096 n=28672 k=8192 dtype=bf16 approx=tanh dbias=1 variant=wgmma'
-check 'layernorm_matmul m=4096 n=28672 k=8192 dtype=bf16 bias=1 variant=wgmma'
 check 'gelu_matmul m=? n=? k=? dtype=f16 approx=tanh variant=wgmma'
 check 'qkv_projection m=? k=8192 heads=64 kv_heads=8 head_dim=128 dtype=bf16 variant=wgmma'
-check 'matmul m=8192 n=8192 k=8192 variant=wide'
 check 'matmul_nt m=? n=? k=? dtype=bf16 variant=wide'
+check 'matmul m=1 n=8192 k=8192 variant=decode'
 
 echo "$checks programs, $failures failures"
 [ "$failures" = 0 ]

@@ -21,7 +21,8 @@ static const option known[] = {
      "else $KILN_DEVICE, else the first GPU, else the first CPU"},
     {"--facts", 0, "FACTS", CLI_FACTS,
      "a device that need not be there: cpu or gpu, then any of\n"
-     ",compute_units=N ,local_mem=BYTES ,max_workgroup=N ,simd_width=N"},
+     ",compute_units=N ,local_mem=BYTES ,max_workgroup=N ,simd_width=N\n"
+     ",sm=N ,sm_a=1 ,static_local=BYTES"},
     {"--dim", 0, "NAME=N", CLI_DIM, "a dimension that the spec leaves open with `?'"},
     {"--repeat", 0, "N", CLI_REPEAT, "measure N launches"},
     {"--min-time", 0, "SECONDS", CLI_MIN_TIME, "measure for at least that long"},
