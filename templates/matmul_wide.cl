@@ -13,12 +13,9 @@
 @# Whether four neighbours in memory are four steps of k.
 @let A_ALONG !trans_a
 @let B_ALONG trans_b
-/* Four of a row that may end, or not be there; whole: of one that has them, at an address of whole
- * ones. */
-static float4 four(const __global ${T} *p, ulong at, long left, int whole)
+/* Four of a row that may end, or not be there. */
+static float4 four(const __global ${T} *p, ulong at, long left)
 {
-    if (whole)
-        return whole4_${dtype}(p, at);
     return left >= 4 ? load4_${dtype}(p, at) : left > 0 ? load4_${dtype}_part(p, at, (int)left) : (float4)(0.0f);
 }
 
@@ -47,6 +44,23 @@ ${offsets}
     const int whole = (m0 + ${BM} <= ${m}) & (n0 + ${BN} <= ${n}) & (${lda} % 4 == 0) & (${ldb} % 4 == 0) &
                       (((ulong)a & ${ALIGN}) == 0) & (((ulong)b & ${ALIGN}) == 0);
 
+@if A_ALONG || B_ALONG
+    const int along = ${BK/4};
+@end
+@if !A_ALONG
+    const int across_a = ${BM/4};
+@end
+@if !B_ALONG
+    const int across_b = ${BN/4};
+@end
+@# Where a whole tile's parts of a and b begin; both move on by a step of k.
+@let B_PITCH packed ? 64 : ldb
+    const __global ${T} *from_a = a + ${A_ALONG ? '(ulong)(m0 + lid / along)' : '(ulong)(lid / across_a)'} * ${lda} + ${A_ALONG ? 'lid % along * 4' : 'm0 + lid % across_a * 4'};
+@if packed
+    const __global ${T} *from_b = b + ((ulong)((n0 + lid % across_b * 4) / 64) * ${padded_k} + lid / across_b) * 64 + lid % across_b * 4 % 64;
+@else
+    const __global ${T} *from_b = b + ${B_ALONG ? '(ulong)(n0 + lid / along)' : '(ulong)(lid / across_b)'} * ${ldb} + ${B_ALONG ? 'lid % along * 4' : 'n0 + lid % across_b * 4'};
+@end
     float4 sum[2][4][${TN/4}];
     #pragma unroll
     for (int i = 0; i < 8; i++)
@@ -57,14 +71,28 @@ ${offsets}
     int now = 1;
     for (long k0 = -${BK}; k0 < ${k}; k0 += ${BK}) {
         const long l0 = k0 + ${BK};
-        if (l0 < ${k}) {
+        if (whole & (l0 + ${BK} <= ${k})) {
+            #pragma unroll
+            for (int p = 0; p < ${PARTS_A}; p++) {
+                float4 v = whole4_${dtype}(from_a, p * ${A_ALONG ? 4*WG/BK : 4*WG/BM} * (ulong)${lda});
+@if PROLOGUE_OPS
+@apply prologue v=v row=(m0 + (lid + p * ${WG}) / ${BK/4}) col=(l0 + (lid + p * ${WG}) % ${BK/4} * 4) w=4 part= count=
+@end
+                next_a[p] = v;
+            }
+            #pragma unroll
+            for (int p = 0; p < ${PARTS_B}; p++)
+                next_b[p] = whole4_${dtype}(from_b, p * ${B_ALONG ? 4*WG/BK : 4*WG/BN} * (ulong)${B_PITCH});
+            from_a += ${BK} * (ulong)${A_ALONG ? 1 : lda};
+            from_b += ${BK} * (ulong)${B_ALONG ? 1 : B_PITCH};
+        } else if (l0 < ${k}) {
             #pragma unroll
             for (int p = 0; p < ${PARTS_A}; p++) {
                 const int e = lid + p * ${WG};
 @if A_ALONG
                 const int l = e % ${BK/4} * 4, i = e / ${BK/4};
                 const long row = m0 + i, col = l0 + l, left = row < ${m} ? ${k} - col : 0;
-                float4 v = four(a, (ulong)row * ${lda} + col, left, whole & (l0 + ${BK} <= ${k}));
+                float4 v = four(a, (ulong)row * ${lda} + col, left);
 @if PROLOGUE_OPS
                 if (left >= 4) {
 @apply prologue v=v row=row col=col w=4 part= count=
@@ -75,7 +103,7 @@ ${offsets}
                 next_a[p] = v;
 @else
                 const int i = e % ${BM/4} * 4, l = e / ${BM/4};
-                next_a[p] = four(a, (ulong)(l0 + l) * ${lda} + m0 + i, l0 + l < ${k} ? ${m} - m0 - i : 0, whole & (l0 + ${BK} <= ${k}));
+                next_a[p] = four(a, (ulong)(l0 + l) * ${lda} + m0 + i, l0 + l < ${k} ? ${m} - m0 - i : 0);
 @end
             }
             #pragma unroll
@@ -83,13 +111,13 @@ ${offsets}
                 const int e = lid + p * ${WG};
 @if B_ALONG
                 const int l = e % ${BK/4} * 4, j = e / ${BK/4};
-                next_b[p] = four(b, (ulong)(n0 + j) * ${ldb} + l0 + l, n0 + j < ${n} ? ${k} - l0 - l : 0, whole & (l0 + ${BK} <= ${k}));
+                next_b[p] = four(b, (ulong)(n0 + j) * ${ldb} + l0 + l, n0 + j < ${n} ? ${k} - l0 - l : 0);
 @else
                 const int j = e % ${BN/4} * 4, l = e / ${BN/4};
 @if packed
-                next_b[p] = four(b, ((ulong)((n0 + j) / 64) * ${padded_k} + l0 + l) * 64 + (n0 + j) % 64, l0 + l < ${k} && n0 + j < ${n} ? 4 : 0, whole & (l0 + ${BK} <= ${k}));
+                next_b[p] = four(b, ((ulong)((n0 + j) / 64) * ${padded_k} + l0 + l) * 64 + (n0 + j) % 64, l0 + l < ${k} && n0 + j < ${n} ? 4 : 0);
 @else
-                next_b[p] = four(b, (ulong)(l0 + l) * ${ldb} + n0 + j, l0 + l < ${k} ? ${n} - n0 - j : 0, whole & (l0 + ${BK} <= ${k}));
+                next_b[p] = four(b, (ulong)(l0 + l) * ${ldb} + n0 + j, l0 + l < ${k} ? ${n} - n0 - j : 0);
 @end
 @end
             }
@@ -100,10 +128,10 @@ ${offsets}
                 float4 rows[2], cols[${TN/4}];
                 #pragma unroll
                 for (int q = 0; q < 2; q++)
-                    rows[q] = *(__local float4 *)&as[now][l][q * ${4*Y} + y * 4];
+                    rows[q] = *(__local float4 *)&as[now][l][(q * ${4*Y} + y * 4)${A_ALONG ? ' ^ (l & 8)' : ''}];
                 #pragma unroll
                 for (int j = 0; j < ${TN/4}; j++)
-                    cols[j] = *(__local float4 *)&bs[now][l][j * ${4*X} + x * 4];
+                    cols[j] = *(__local float4 *)&bs[now][l][(j * ${4*X} + x * 4)${B_ALONG ? ' ^ (l & 8)' : ''}];
                 #pragma unroll
                 for (int q = 0; q < 2; q++)
                     #pragma unroll
@@ -114,6 +142,8 @@ ${offsets}
                     }
             }
         }
+        /* What goes in along k stands 8 columns aside in every other 8 rows: else work-items four steps of k
+         * apart meet in the same bank. */
         if (l0 < ${k}) {
             #pragma unroll
             for (int p = 0; p < ${PARTS_A}; p++) {
@@ -121,7 +151,7 @@ ${offsets}
 @if A_ALONG
                 const int l = e % ${BK/4} * 4, i = e / ${BK/4};
 @for u 4
-                as[now ^ 1][l + ${u}][i] = next_a[p].s${u};
+                as[now ^ 1][l + ${u}][i ^ (l & 8)] = next_a[p].s${u};
 @end
 @else
                 const int i = e % ${BM/4} * 4, l = e / ${BM/4};
@@ -134,7 +164,7 @@ ${offsets}
 @if B_ALONG
                 const int l = e % ${BK/4} * 4, j = e / ${BK/4};
 @for u 4
-                bs[now ^ 1][l + ${u}][j] = next_b[p].s${u};
+                bs[now ^ 1][l + ${u}][j ^ (l & 8)] = next_b[p].s${u};
 @end
 @else
                 const int j = e % ${BN/4} * 4, l = e / ${BN/4};
