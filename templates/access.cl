@@ -36,7 +36,12 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 @else
 static vec${W} load${W}_f32(__global const float *p, ulong i)
 {
+@if W > SIMD
+@# vload16 into several registers becomes four loads, which go through the stack.
+    return ((__global const floats${W} *)(p + i))->v;
+@else
     return vload${W}(0, p + i);
+@end
 }
 
 static void store${W}_f32(vec${W} v, __global float *p, ulong i)

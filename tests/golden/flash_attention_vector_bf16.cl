@@ -16,7 +16,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 75 "access.cl"
+#line 80 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -26,7 +26,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 85 "access.cl"
+#line 90 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -56,14 +56,16 @@ typedef struct __attribute__((packed)) {
 #line 37 "access.cl"
 static vec8 load8_f32(__global const float *p, ulong i)
 {
+#line 43 "access.cl"
     return vload8(0, p + i);
+#line 45 "access.cl"
 }
 
 static void store8_f32(vec8 v, __global float *p, ulong i)
 {
     ((__global floats8 *)(p + i))->v = v;
 }
-#line 75 "access.cl"
+#line 80 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
@@ -73,7 +75,7 @@ static ushort8 to_bf16_8(vec8 v)
     return convert_ushort8(select(rounded, quiet, isnan(v)));
 }
 
-#line 95 "access.cl"
+#line 100 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
     return as_float8(convert_uint8(((__global const halves8 *)(p + i))->bits) << 16);
@@ -84,7 +86,7 @@ static void store8_bf16(vec8 v, __global ushort *p, ulong i)
     ((__global halves8 *)(p + i))->bits = to_bf16_8(v);
 }
 
-#line 112 "access.cl"
+#line 117 "access.cl"
 static vec8 load8_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[8];
@@ -101,7 +103,7 @@ static void store8_f32_part(vec8 v, __global float *p, ulong i, int count)
         store1_f32(lanes[l], p, i + l);
 }
 
-#line 112 "access.cl"
+#line 117 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -137,14 +139,16 @@ typedef struct __attribute__((packed)) {
 #line 37 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
+#line 43 "access.cl"
     return vload16(0, p + i);
+#line 45 "access.cl"
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
     ((__global floats16 *)(p + i))->v = v;
 }
-#line 75 "access.cl"
+#line 80 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort16 to_bf16_16(vec16 v)
 {
@@ -154,7 +158,7 @@ static ushort16 to_bf16_16(vec16 v)
     return convert_ushort16(select(rounded, quiet, isnan(v)));
 }
 
-#line 95 "access.cl"
+#line 100 "access.cl"
 static vec16 load16_bf16(__global const ushort *p, ulong i)
 {
     return as_float16(convert_uint16(((__global const halves16 *)(p + i))->bits) << 16);
@@ -165,7 +169,7 @@ static void store16_bf16(vec16 v, __global ushort *p, ulong i)
     ((__global halves16 *)(p + i))->bits = to_bf16_16(v);
 }
 
-#line 112 "access.cl"
+#line 117 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -182,7 +186,7 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
         store1_f32(lanes[l], p, i + l);
 }
 
-#line 112 "access.cl"
+#line 117 "access.cl"
 static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[16];

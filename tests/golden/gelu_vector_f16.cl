@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 50 "access.cl"
+#line 55 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
@@ -27,7 +27,7 @@ typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 60 "access.cl"
+#line 65 "access.cl"
 static vec16 load16_f16(__global const half *p, ulong i)
 {
     const ushort16 bits = ((__global const halves16 *)(p + i))->bits;
@@ -41,7 +41,7 @@ static void store16_f16(vec16 v, __global half *p, ulong i)
     ((__global halves16 *)(p + i))->bits = bits;
 }
 
-#line 112 "access.cl"
+#line 117 "access.cl"
 static vec16 load16_f16_part(__global const half *p, ulong i, int count)
 {
     float lanes[16];
@@ -74,11 +74,12 @@ static float exp2_near1(float x)
     return exp2(x);
 }
 
-#line 13 "gelu.cl"
+#line 17 "gelu.cl"
 /* x Phi(x) = relu(x) - |x| Phi(-|x|), which keeps the tail that 1 + erf loses. Phi(-a) is
  * t p(t) exp(-a^2/2), t = 1/(1 + 0.3 a); p is of degree 7 and of the least relative error, 1.2e-7,
  * over 0 <= a <= 13.3 (Remez's exchange). From 13.26 on exp is 0 or the least float; 0 x makes NaN of
  * -inf. */
+#line 24 "gelu.cl"
 static vec1 gelu_none1(vec1 x)
 {
     const vec1 a = fabs(x) < 13.26f ? fabs(x) : (vec1)(13.26f);
@@ -135,11 +136,12 @@ static __attribute__((always_inline)) vec16 exp2_near16(vec16 x)
     return exp2_within16(t > 128.0f ? (vec16)(128.0f) : t);
 }
 
-#line 13 "gelu.cl"
+#line 17 "gelu.cl"
 /* x Phi(x) = relu(x) - |x| Phi(-|x|), which keeps the tail that 1 + erf loses. Phi(-a) is
  * t p(t) exp(-a^2/2), t = 1/(1 + 0.3 a); p is of degree 7 and of the least relative error, 1.2e-7,
  * over 0 <= a <= 13.3 (Remez's exchange). From 13.26 on exp is 0 or the least float; 0 x makes NaN of
  * -inf. */
+#line 24 "gelu.cl"
 static vec16 gelu_none16(vec16 x)
 {
     const vec16 a = fabs(x) < 13.26f ? fabs(x) : (vec16)(13.26f);

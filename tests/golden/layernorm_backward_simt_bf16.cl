@@ -16,7 +16,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 75 "access.cl"
+#line 80 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -26,7 +26,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 85 "access.cl"
+#line 90 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -187,7 +187,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 75 "access.cl"
+#line 80 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -197,7 +197,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 85 "access.cl"
+#line 90 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);

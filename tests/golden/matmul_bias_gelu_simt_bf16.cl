@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 75 "access.cl"
+#line 80 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -16,7 +16,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 85 "access.cl"
+#line 90 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -43,9 +43,10 @@ static float exp2_near1(float x)
     return exp2(x);
 }
 
-#line 5 "gelu.cl"
+#line 6 "gelu.cl"
 /* 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)): one exp, and no cancellation for x < 0. The factors are
  * those of -2u log2(e). */
+#line 11 "gelu.cl"
 static vec1 gelu_tanh1(vec1 x)
 {
     const vec1 power = x * fma(x * x, (vec1)(-0.10294324f), (vec1)(-2.3022082f));

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 75 "access.cl"
+#line 80 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
@@ -16,7 +16,7 @@ static ushort to_bf16_1(vec1 v)
     return convert_ushort(select(rounded, quiet, isnan(v)));
 }
 
-#line 85 "access.cl"
+#line 90 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -37,7 +37,7 @@ typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 75 "access.cl"
+#line 80 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort16 to_bf16_16(vec16 v)
 {
@@ -47,7 +47,7 @@ static ushort16 to_bf16_16(vec16 v)
     return convert_ushort16(select(rounded, quiet, isnan(v)));
 }
 
-#line 95 "access.cl"
+#line 100 "access.cl"
 static vec16 load16_bf16(__global const ushort *p, ulong i)
 {
     return as_float16(convert_uint16(((__global const halves16 *)(p + i))->bits) << 16);
@@ -58,7 +58,7 @@ static void store16_bf16(vec16 v, __global ushort *p, ulong i)
     ((__global halves16 *)(p + i))->bits = to_bf16_16(v);
 }
 
-#line 112 "access.cl"
+#line 117 "access.cl"
 static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[16];
@@ -85,7 +85,7 @@ typedef struct __attribute__((packed)) {
     ushort8 bits;
 } halves8;
 
-#line 75 "access.cl"
+#line 80 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
@@ -95,7 +95,7 @@ static ushort8 to_bf16_8(vec8 v)
     return convert_ushort8(select(rounded, quiet, isnan(v)));
 }
 
-#line 95 "access.cl"
+#line 100 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
     return as_float8(convert_uint8(((__global const halves8 *)(p + i))->bits) << 16);
@@ -106,7 +106,7 @@ static void store8_bf16(vec8 v, __global ushort *p, ulong i)
     ((__global halves8 *)(p + i))->bits = to_bf16_8(v);
 }
 
-#line 112 "access.cl"
+#line 117 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -133,7 +133,7 @@ typedef struct __attribute__((packed)) {
     ushort4 bits;
 } halves4;
 
-#line 75 "access.cl"
+#line 80 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort4 to_bf16_4(vec4 v)
 {
@@ -143,7 +143,7 @@ static ushort4 to_bf16_4(vec4 v)
     return convert_ushort4(select(rounded, quiet, isnan(v)));
 }
 
-#line 95 "access.cl"
+#line 100 "access.cl"
 static vec4 load4_bf16(__global const ushort *p, ulong i)
 {
     return as_float4(convert_uint4(((__global const halves4 *)(p + i))->bits) << 16);
@@ -154,7 +154,7 @@ static void store4_bf16(vec4 v, __global ushort *p, ulong i)
     ((__global halves4 *)(p + i))->bits = to_bf16_4(v);
 }
 
-#line 112 "access.cl"
+#line 117 "access.cl"
 static vec4 load4_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[4];

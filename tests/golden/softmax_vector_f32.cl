@@ -29,7 +29,9 @@ typedef struct __attribute__((packed)) {
 #line 37 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
+#line 43 "access.cl"
     return vload16(0, p + i);
+#line 45 "access.cl"
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
@@ -37,7 +39,7 @@ static void store16_f32(vec16 v, __global float *p, ulong i)
     ((__global floats16 *)(p + i))->v = v;
 }
 
-#line 112 "access.cl"
+#line 117 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
