@@ -118,7 +118,7 @@ ${offsets}
                     ((__local vec${W} *)to)[v] = load${W}_${dtype}(b, from + v * ${W});
             }
         }
-@elif !trans_b && NR < 64 && pair == 1
+@elif !trans_b && SIMD <= 8 && NR < 64 && pair == 1
 @# Some panels side by side, as wide as AVX-512's, so that rows are read in runs of a few lines.
         for (int j0 = 0; j0 < cols; j0 += 64) {
             for (int l = 0; l < kp; l++) {
