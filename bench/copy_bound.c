@@ -49,7 +49,7 @@ static const char copy_source[] =
     "    const ulong first = (ulong)get_group_id(0) * 16384;\n"
     "    const ulong stop = min(first + 16384, count);\n"
     "    for (ulong i = first; i < stop; i += 16)\n"
-    "        PAST_CACHE(vload16(0, x + i), (__global float16 *)(y + i));\n"
+    "        PAST_CACHE(*(__global const float16 *)(x + i), (__global float16 *)(y + i));\n"
     "}\n"
     "__kernel __attribute__((reqd_work_group_size(1, 1, 1)))\n"
     "void copy(__global const float *restrict x, __global float *restrict y, const ulong count)\n"
@@ -57,7 +57,7 @@ static const char copy_source[] =
     "    const ulong first = (ulong)get_group_id(0) * 16384;\n"
     "    const ulong stop = min(first + 16384, count);\n"
     "    for (ulong i = first; i < stop; i += 16)\n"
-    "        vstore16(vload16(0, x + i), 0, y + i);\n"
+    "        *(__global float16 *)(y + i) = *(__global const float16 *)(x + i);\n"
     "}\n";
 
 typedef struct bench {

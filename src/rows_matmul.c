@@ -87,6 +87,8 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=c_keeps&&!(known(k)&&k<=512)?0:512 "          \
                 "MC=240 NC=256 MS=480",                                                            \
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=c_keeps?512:0 MS=1200",         \
+                "W=max(SIMD,4) NV=2 MR=6 KC=256 MC=SIMD>8?0:120 NC=c_keeps?256:128 "               \
+                "MS=c_keeps?1200:480",                                                             \
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=256 MS=480",                    \
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=240 NC=128 MS=240",                    \
                 "W=max(SIMD,4) NV=SIMD>8?4:2 MR=6 KC=256 MC=120 NC=64 MS=240",                     \
@@ -106,14 +108,17 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
                  "blocks of ${MC}x${NC} by ${KC} do not fit the device's ${LOCAL_MEM} bytes of "   \
                  "local memory"}},                                                                 \
     .widths = {"16", "W"}, .fixed_workgroup = true
-/* STRIPS: of equal height, as many as fill the device. */
+/* STRIPS: of equal height, as many as fill the device; where tiles are as high as here with SIMD <=
+ * 8, so many that no compute unit has one more than the others. */
 #define VECTOR_LETS                                                                                \
     {"KB", "known(k) ? min(KC,roundup(k,16)) : KC"}, {"SUMS", "!known(k) || k > KC"},              \
         {"IN_C", "c_keeps"}, {"DIRECT", DIRECT_B}, {"ADDS", "defined(accumulate) && accumulate"},  \
         {"NR", "W*NV"}, {"TILES_N", "ceildiv(columns,NC)"},                                        \
         {"TILE_COLS", "min(roundup(ceildiv(columns,TILES_N),NR),NC)"},                             \
-        {"STRIPS", "max(ceildiv(m,MS),min(ceildiv(m,8*MR),"                                        \
+        {"ENOUGH", "max(ceildiv(m,MS),min(ceildiv(m,8*MR),"                                        \
                    "ceildiv(2*COMPUTE_UNITS,TILES_N*batch)))"},                                    \
+        {"STRIPS", "SIMD > 8 || !known(TILES_N*batch) || TILES_N*batch % COMPUTE_UNITS == 0 ? "    \
+                   "ENOUGH : max(ENOUGH,min(ceildiv(m,8*MR),roundup(ENOUGH,COMPUTE_UNITS)))"},     \
         {"STRIP", "min(roundup(ceildiv(m,STRIPS),MR),MS)"},                                        \
     {                                                                                              \
         "TILES", "ceildiv(m,STRIP)*TILES_N"                                                        \

@@ -2,10 +2,13 @@
 #ifndef KILN_ROWS_MATMUL_SKINNY_H
 #define KILN_ROWS_MATMUL_SKINNY_H
 
-/* Up to 4 rows of a make a narrow tile of c: that is widened, and b comes in longer runs. */
-#define FEW "known(m)&&m<=4"
+/* Up to 4 rows of a make a narrow tile of c: that is widened, and b comes in longer runs. With 16
+ * registers there is room for that up to 2 rows. */
+#define FEW  "known(m)&&m<=4"
+#define WIDE "(known(n)?min(4,ceildiv(n,SIMD)):4)"
 #define SKINNY_PRESET(kb, bn)                                                                      \
-    "W=max(SIMD,4) NV=SIMD<=8?2:trans_b||!known(m)?4:" FEW "?min(4,known(n)?ceildiv(n,SIMD):4):2 " \
+    "W=max(SIMD,4) NV=SIMD<=8?(!trans_b&&known(m)&&m<=2?" WIDE ":2):trans_b||!known(m)?4:" FEW     \
+    "?" WIDE ":2 "                                                                                 \
     "MR=known(m)?ceildiv(m,ceildiv(m,SIMD>8&&!trans_b?8:4)):4 "                                    \
     "DEPTH=" FEW "?(trans_b?64:4):(trans_b?32:8) KB=" kb " BN=" bn
 
@@ -31,7 +34,8 @@
              {"DEPTH", {8, 16, 4, 32, 2, 1, 64}},                                                  \
              {"KB", {1024, 256, 512, 2048, 4096, 128, 64, 16}},                                    \
              {"BN", {1024, 512, 2048, 4096, 256, 128, 64, 16}}},                                   \
-    .presets = {SKINNY_PRESET("trans_b?(" FEW "?4096:2048):1024", "1024"),                         \
+    .presets = {SKINNY_PRESET("trans_b?(" FEW "?4096:2048):1024",                                  \
+                              "SIMD<=8&&!trans_b&&" FEW "?2048:1024"),                             \
                 SKINNY_PRESET("256", "256"), SKINNY_PRESET("64", "64")},                           \
     .require = {{"W <= SIMD || W == 4", "vectors of ${W} are wider than the device's ${SIMD}"},    \
                 {"MR*NV <= (SIMD > 8 ? 24 : 12)",                                                  \

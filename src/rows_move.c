@@ -9,6 +9,7 @@ static const kiln_variant transpose_vector = {
     .about = "CPU: a work-item a tile, in blocks that are transposed in registers",
     .allow = {ON_CPU},
     .tune = {{"TM", {64, 32, 128, 256}}, {"TN", {256, 64, 128, 512}}},
+    .presets = {"TM=SIMD>8||known(batch*m*n)&&batch*m*n<1048576?64:256 TN=256"},
     .lets = {{"TILES_N", "ceildiv(n,TN)"}, {"TILES", "ceildiv(m,TM)*TILES_N"}},
     .fixed_workgroup = true,
     .stages = {{.file = "transpose_vector.cl", .groups = "TILES*batch", .workgroup = "1"}},

@@ -16,7 +16,7 @@
             16384, 4096, 65536                                                                     \
         }                                                                                          \
     }
-#define ROWS_PRESET "U=4 ELEMENTS=16384"
+#define ROWS_PRESET "U=SIMD>8?4:2 ELEMENTS=16384"
 static const kiln_variant norm_vector = {
     FOR_CPU,
     .about = "CPU: a work-item takes rows, one after the other, by explicit vectors",
@@ -37,8 +37,9 @@ static const kiln_variant softmax_vector = {
                  "${WAIT} exponentials need ${4*(WAIT+WAIT/BLOCK)} bytes of local memory, over the "
                  "device's ${LOCAL_MEM}"}},
     .lets = {ROWS_LETS("(batch*m)", "n"),
-             {"KEPT", "dtype == 'f32' && known(batch*m*n) && batch*m*n >= 8388608 ? 0 : "
-                      "known(n) ? min(WAIT,roundup(n,BLOCK)) : WAIT"}},
+             {"KEPT",
+              "dtype == 'f32' && SIMD > 8 && known(batch*m*n) && batch*m*n >= 8388608 ? 0 : "
+              "known(n) ? min(WAIT,roundup(n,BLOCK)) : WAIT"}},
     .stages = {{.file = "softmax_vector.cl", .groups = "GROUPS", .workgroup = "1"}},
 };
 
@@ -56,7 +57,10 @@ static const kiln_variant cross_entropy_vector = {
     .about = "CPU: a work-item takes rows, block by block, by explicit vectors",
     .tune = {ROWS_TUNE, {"BLOCK", {1024, 512, 2048}}},
     .presets = {ROWS_PRESET " BLOCK=1024"},
-    .lets = {ROWS_LETS("tokens", "vocab"), {"COUNTERS", "min(256,MAX_WORKGROUP)"}},
+    .lets = {ROWS_LETS("tokens", "vocab"),
+             {"KEPT", "dlogits && SIMD <= 8 && known(vocab) && 8*vocab <= LOCAL_MEM ? "
+                      "roundup(vocab,BLOCK) : 0"},
+             {"COUNTERS", "min(256,MAX_WORKGROUP)"}},
     .stages = {{.file = "cross_entropy_vector.cl", .groups = "GROUPS", .workgroup = "1"},
                BAD_STAGE},
 };
@@ -77,7 +81,7 @@ static const kiln_variant bias_backward_vector = {
     FOR_CPU,
     .about = "CPU: a work-item takes a block of columns, eight rows at a time; then the sums",
     .tune = {{"COLUMNS", {2048, 1024, 4096}}},
-    .presets = {"COLUMNS=2048"},
+    .presets = {"COLUMNS=SIMD>8?2048:4096"},
     .lets = {{"BLOCKS", "ceildiv(n,COLUMNS)"},
              {"SHARE",
               "min(1024,ceildiv(m,max(1,min(ceildiv(m,16),ceildiv(4*COMPUTE_UNITS,BLOCKS)))))"},

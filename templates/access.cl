@@ -69,7 +69,12 @@ static vec${W} load${W}_f32(__global const float *p, ulong i)
     if (((ulong)(p + i) & 15) == 0)
         return whole${W}_f32(p, i);
 @end
+@if CPU && W > SIMD
+@# vload16 into several registers becomes four loads, which go through the stack.
+    return ((__global const floats${W} *)(p + i))->v;
+@else
     return vload${W}(0, p + i);
+@end
 }
 
 static void store${W}_f32(vec${W} v, __global float *p, ulong i)

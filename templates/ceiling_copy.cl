@@ -13,7 +13,7 @@ void ceiling_copy(__global const float *restrict x, __global float *restrict y)
     const ulong first = (ulong)get_group_id(0) * ${BLOCK};
 @if CPU
     for (ulong i = first; i < first + ${BLOCK}; i += 16)
-        vstore16(vload16(0, x + i), 0, y + i);
+        *(__global float16 *)(y + i) = *(__global const float16 *)(x + i);
 @else
     __global const float4 *from = (__global const float4 *)(x + first);
     __global float4 *to = (__global float4 *)(y + first);

@@ -1,12 +1,13 @@
+@# Of 16 registers one chain of eight blocks takes eight.
+@let CHAINS SIMD > 8 ? 3 : 1
 /* y[e] = x[e]/(1-p) where word c mod 4 of Philox4x32-10's block c div 4 is at least threshold, else
  * 0; c = offset + e.
  *
- * A work-item takes ${BLOCK} elements, 96 at a time: 24 blocks of the generator, a word in the
+ * A work-item takes ${BLOCK} elements, ${32*CHAINS} at a time: ${8*CHAINS} blocks of the generator, a word in the
  * lower half of each 64-bit lane. Its first elements, up to where a block begins, and its last are
  * done one by one. x and y may be the same memory.
  */
 
-@let CHAINS 3
 @let W 16
 @include stream.cl
 @include inline.cl
@@ -20,7 +21,7 @@ static ${INLINE} ulong8 lower_halves(ulong8 a, ulong8 b)
 }
 
 /* The ${32*CHAINS} words from place on, a multiple of 4. What stands in the upper halves of c0 .. c3 does not
- * count. Each round waits for the last: ${CHAINS} times eight blocks take turns. Unrolled, PoCL's compiler
+ * count. Each round waits for the last: ${CHAINS > 1 ? CHAINS : ''}${CHAINS > 1 ? ' times eight' : 'eight'} blocks take turns. Unrolled, PoCL's compiler
  * puts one after the other, and the keys into registers. keys: two of each round. */
 static ${INLINE} void random(ulong place, const ulong *keys, uint16 *words)
 {

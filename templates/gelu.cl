@@ -1,9 +1,13 @@
 @# GELU's two forms; see kiln_approx in kiln.h.
 @include exp_vector.cl
+@# A vector of several registers would go to a function and back through memory.
 
 @if approx == 'tanh'
 /* 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)): one exp, and no cancellation for x < 0. The factors are
  * those of -2u log2(e). */
+@if W > SIMD
+${INLINE}
+@end
 static vec${W} gelu_tanh${W}(vec${W} x)
 {
     const vec${W} power = x * fma(x * x, (vec${W})(-0.10294324f), (vec${W})(-2.3022082f));
@@ -14,6 +18,9 @@ static vec${W} gelu_tanh${W}(vec${W} x)
  * t p(t) exp(-a^2/2), t = 1/(1 + 0.3 a); p is of degree 7 and of the least relative error, 1.2e-7,
  * over 0 <= a <= 13.3 (Remez's exchange). From 13.26 on exp is 0 or the least float; 0 x makes NaN of
  * -inf. */
+@if W > SIMD
+${INLINE}
+@end
 static vec${W} gelu_none${W}(vec${W} x)
 {
     const vec${W} a = fabs(x) < 13.26f ? fabs(x) : (vec${W})(13.26f);

@@ -1,4 +1,6 @@
 @# Adds kc rows of b to out, ${DEPTH} of them at a time: ${NV} vectors of each by ${MR} rows of a in registers.
+@# Vectors a line, of those narrower than AVX-512's.
+@let A_LINE W < 16 ? (dtype == 'f32' ? 16 : 32)/W : 1
 @for narrow 2
 @if !known(WHOLE) || (WHOLE < W) == narrow
 @if !known(WHOLE)
@@ -26,7 +28,7 @@
                         #pragma unroll
                         for (int u = ${DEPTH}; u < ${2*DEPTH}; u++)
                             #pragma unroll
-                            for (int v = 0; v < ${NV}; v++)
+                            for (int v = 0; v < ${NV}; v${A_LINE == 1 ? '++' : ' += '}${A_LINE == 1 ? '' : A_LINE})
                                 FETCH(bp + (ulong)u * ${ldb} + (j + v * ${W}));
 @end
                         for (int i = 0; i < rows; i += ${MR}) {

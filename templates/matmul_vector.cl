@@ -22,9 +22,13 @@
 @# ACM TOMS 34(3), 2008: the block of a is meant for L2, the panel of b for L1.
 
 @# What is packed next is fetched meanwhile, a line of each matrix with every 16 steps of k.
-@let FETCH_A !trans_a
-@let FETCH_B SUMS && !packed && !trans_b && pair == 1
+@# Not into an L2 that the blocks fill, as on AVX2's CPUs.
+@let FETCH_A SIMD > 8 && !trans_a
+@let FETCH_B SIMD > 8 && SUMS && !packed && !trans_b && pair == 1
 @let LINE dtype == 'f32' ? 16 : 32
+@# What ops see at once: a row of the tile, where that is two registers, whose chains of operations then
+@# take turns.
+@let E SIMD <= 8 && NV == 2 && pair == 1 && W == 8 ? 16 : W
 @include fetch.cl
 @let T dtype == 'f32' ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
 @if trans_b && NR % 16 == 0
@@ -112,6 +116,28 @@ ${offsets}
                 #pragma unroll
                 for (int v = 0; v < ${NV}; v++)
                     ((__local vec${W} *)to)[v] = load${W}_${dtype}(b, from + v * ${W});
+            }
+        }
+@elif !trans_b && SIMD <= 8 && NR < 64 && pair == 1
+@# Some panels side by side, as wide as AVX-512's, so that rows are read in runs of a few lines.
+        for (int j0 = 0; j0 < cols; j0 += 64) {
+            for (int l = 0; l < kp; l++) {
+                for (int j = j0; j < min(j0 + 64, cols); j += ${NR}) {
+                    __local float *to = bs + j * kp + l * ${NR};
+                    const ulong from = (ulong)(k0 + l) * ${ldb} + n0 + j;
+                    if (l < kc && j + ${NR} <= cols) {
+                        #pragma unroll
+                        for (int v = 0; v < ${NV}; v++)
+                            ((__local vec${W} *)to)[v] = load${W}_${dtype}(b, from + v * ${W});
+                    } else {
+@# Without a condition in the loop: made vectors of, it would hold registers that the sums need.
+                        const int left = l < kc ? min(cols - j, ${NR}) : 0;
+                        for (int e = 0; e < left; e++)
+                            to[e] = load1_${dtype}(b, from + e);
+                        for (int e = left; e < ${NR}; e++)
+                            to[e] = 0.0f;
+                    }
+                }
             }
         }
 @elif !trans_b
@@ -384,33 +410,35 @@ ${offsets}
                         for (int v = 0; v < ${NV}; v++)
                             tile[r * ${NV} + v] = sum[r][v];
                     for (int r = 0; r < min(${MR}, block - i); r++) {
-                        for (int v = 0; v < ${NV/pair}; v++) {
-                            const ulong at = at0 + (ulong)r * ${ldc} + v * ${W};
-                            const int left = ${pair == 2 ? '(cols - j) / 2' : 'cols - j'} - v * ${W};
+                        for (int v = 0; v < ${NV*W/E/pair}; v++) {
+                            const ulong at = at0 + (ulong)r * ${ldc} + v * ${E};
+                            const int left = ${pair == 2 ? '(cols - j) / 2' : 'cols - j'} - v * ${E};
 @if pair == 2
                             vec${W} x = tile[r * ${NV} + 2 * v];
                             const vec${W} up = tile[r * ${NV} + 2 * v + 1];
-@else
+@elif E == W
                             vec${W} x = tile[r * ${NV} + v];
+@else
+                            vec${E} x = (vec${E})(tile[r * ${NV}], tile[r * ${NV} + 1]);
 @end
 @if SUMS && IN_C
                             if (i + ${MR} > block || j + ${NR} > cols) {
                                 if (left > 0 && ${ADDS ? '!last' : '!first'})
-                                    x += left >= ${W} ? load${W}_f32(c, at)
-                                                      : load${W}_f32_part(c, at, left);
+                                    x += left >= ${E} ? load${E}_f32(c, at)
+                                                      : load${E}_f32_part(c, at, left);
                                 if (left > 0 && !last) {
-                                    if (left >= ${W})
-                                        store${W}_f32(x, c, at);
+                                    if (left >= ${E})
+                                        store${E}_f32(x, c, at);
                                     else
-                                        store${W}_f32_part(x, c, at, left);
+                                        store${E}_f32_part(x, c, at, left);
                                     continue;
                                 }
                             }
 @end
-                            if (left >= ${W}) {
-@apply epilogue v=x up=up row=(row0 + r) col=(col0 + v * ${W}) at=at share=(m0 / ${STRIP}) opens=!(i0 + i + r) w=${W} part= count=
+                            if (left >= ${E}) {
+@apply epilogue v=x up=up row=(row0 + r) col=(col0 + v * ${E}) at=at share=(m0 / ${STRIP}) opens=!(i0 + i + r) w=${E} part= count=
                             } else if (left > 0) {
-@apply epilogue v=x up=up row=(row0 + r) col=(col0 + v * ${W}) at=at share=(m0 / ${STRIP}) opens=!(i0 + i + r) w=${W} part=_part count=, left
+@apply epilogue v=x up=up row=(row0 + r) col=(col0 + v * ${E}) at=at share=(m0 / ${STRIP}) opens=!(i0 + i + r) w=${E} part=_part count=, left
                             }
                         }
                     }

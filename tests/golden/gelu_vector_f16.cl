@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 86 "access.cl"
+#line 100 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
@@ -20,32 +20,32 @@ static void store1_f16(vec1 v, __global half *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 20 "access.cl"
+#line 21 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 113 "access.cl"
+#line 135 "access.cl"
 static vec16 load16_f16(__global const half *p, ulong i)
 {
-#line 118 "access.cl"
+#line 140 "access.cl"
     const ushort16 bits = ((__global const halves16 *)(p + i))->bits;
-#line 120 "access.cl"
+#line 142 "access.cl"
     return vload_half16(0, (const half *)&bits);
 }
 
 static void store16_f16(vec16 v, __global half *p, ulong i)
 {
-#line 128 "access.cl"
+#line 150 "access.cl"
     ushort16 bits;
     vstore_half16_rte(v, 0, (half *)&bits);
     ((__global halves16 *)(p + i))->bits = bits;
-#line 132 "access.cl"
+#line 154 "access.cl"
 }
 
-#line 193 "access.cl"
+#line 222 "access.cl"
 static vec16 load16_f16_part(__global const half *p, ulong i, int count)
 {
     float lanes[16];
@@ -78,11 +78,12 @@ static vec1 exp2_near1(vec1 x)
     return exp2(x);
 }
 
-#line 13 "gelu.cl"
+#line 17 "gelu.cl"
 /* x Phi(x) = relu(x) - |x| Phi(-|x|), which keeps the tail that 1 + erf loses. Phi(-a) is
  * t p(t) exp(-a^2/2), t = 1/(1 + 0.3 a); p is of degree 7 and of the least relative error, 1.2e-7,
  * over 0 <= a <= 13.3 (Remez's exchange). From 13.26 on exp is 0 or the least float; 0 x makes NaN of
  * -inf. */
+#line 24 "gelu.cl"
 static vec1 gelu_none1(vec1 x)
 {
     const vec1 a = fabs(x) < 13.26f ? fabs(x) : (vec1)(13.26f);
@@ -139,11 +140,12 @@ static __attribute__((always_inline)) vec16 exp2_near16(vec16 x)
     return exp2_within16(t > 128.0f ? (vec16)(128.0f) : t);
 }
 
-#line 13 "gelu.cl"
+#line 17 "gelu.cl"
 /* x Phi(x) = relu(x) - |x| Phi(-|x|), which keeps the tail that 1 + erf loses. Phi(-a) is
  * t p(t) exp(-a^2/2), t = 1/(1 + 0.3 a); p is of degree 7 and of the least relative error, 1.2e-7,
  * over 0 <= a <= 13.3 (Remez's exchange). From 13.26 on exp is 0 or the least float; 0 x makes NaN of
  * -inf. */
+#line 24 "gelu.cl"
 static vec16 gelu_none16(vec16 x)
 {
     const vec16 a = fabs(x) < 13.26f ? fabs(x) : (vec16)(13.26f);

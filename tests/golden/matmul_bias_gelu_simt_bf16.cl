@@ -6,19 +6,19 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 136 "access.cl"
+#line 158 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 150 "access.cl"
+#line 172 "access.cl"
     const uint bits = as_uint(v);
     const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint quiet = (bits >> 16) | 0x40u;
     return convert_ushort(select(rounded, quiet, isnan(v)));
-#line 155 "access.cl"
+#line 177 "access.cl"
 }
 
-#line 158 "access.cl"
+#line 180 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -45,9 +45,10 @@ static vec1 exp2_near1(vec1 x)
     return exp2(x);
 }
 
-#line 5 "gelu.cl"
+#line 6 "gelu.cl"
 /* 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)): one exp, and no cancellation for x < 0. The factors are
  * those of -2u log2(e). */
+#line 11 "gelu.cl"
 static vec1 gelu_tanh1(vec1 x)
 {
     const vec1 power = x * fma(x * x, (vec1)(-0.10294324f), (vec1)(-2.3022082f));

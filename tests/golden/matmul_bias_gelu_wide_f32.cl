@@ -1,7 +1,7 @@
 #line 1 "kernels.cl.in"
 /* matmul_bias_gelu: c = gelu(a b + bias)
  * spec     matmul_bias_gelu m=? n=1024 k=512 dtype=f32 approx=tanh
- * variant  wide  BM=128 BN=128 BK=16
+ * variant  wide  BM=128 BN=128 TN=8 BK=16
  */
 #line 4 "access.cl"
 typedef float vec1;
@@ -20,38 +20,47 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float4 vec4;
 
-#line 13 "access.cl"
+#line 14 "access.cl"
 /* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
 typedef struct __attribute__((packed)) {
     vec4 v;
 } floats4;
 
-#line 56 "access.cl"
+#line 57 "access.cl"
+/* whole: from an address of whole 16 bytes. Branches between loads keep them from being under way
+ * together. */
+static vec4 whole4_f32(__global const float *p, ulong i)
+{
+    const __global float4 *parts = (const __global float4 *)(p + i);
+    return parts[0];
+}
+
+#line 66 "access.cl"
 static vec4 load4_f32(__global const float *p, ulong i)
 {
-#line 59 "access.cl"
-    const __global float4 *parts = (const __global float4 *)(p + i);
-    if (((ulong)parts & 15) == 0)
-        return parts[0];
-#line 63 "access.cl"
+#line 69 "access.cl"
+    if (((ulong)(p + i) & 15) == 0)
+        return whole4_f32(p, i);
+#line 76 "access.cl"
     return vload4(0, p + i);
+#line 78 "access.cl"
 }
 
 static void store4_f32(vec4 v, __global float *p, ulong i)
 {
-#line 69 "access.cl"
+#line 83 "access.cl"
     __global float4 *parts = (__global float4 *)(p + i);
     if (((ulong)parts & 15) == 0) {
-#line 72 "access.cl"
+#line 86 "access.cl"
         parts[0] = v;
-#line 77 "access.cl"
+#line 91 "access.cl"
         return;
     }
-#line 80 "access.cl"
+#line 94 "access.cl"
     ((__global floats4 *)(p + i))->v = v;
 }
 
-#line 193 "access.cl"
+#line 222 "access.cl"
 static vec4 load4_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[4];
@@ -84,9 +93,10 @@ static vec1 exp2_near1(vec1 x)
     return exp2(x);
 }
 
-#line 5 "gelu.cl"
+#line 6 "gelu.cl"
 /* 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)): one exp, and no cancellation for x < 0. The factors are
  * those of -2u log2(e). */
+#line 11 "gelu.cl"
 static vec1 gelu_tanh1(vec1 x)
 {
     const vec1 power = x * fma(x * x, (vec1)(-0.10294324f), (vec1)(-2.3022082f));
@@ -108,9 +118,12 @@ static vec4 exp2_near4(vec4 x)
     return exp2(x);
 }
 
-#line 5 "gelu.cl"
+#line 6 "gelu.cl"
 /* 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)): one exp, and no cancellation for x < 0. The factors are
  * those of -2u log2(e). */
+#line 9 "gelu.cl"
+__attribute__((always_inline))
+#line 11 "gelu.cl"
 static vec4 gelu_tanh4(vec4 x)
 {
     const vec4 power = x * fma(x * x, (vec4)(-0.10294324f), (vec4)(-2.3022082f));
@@ -148,7 +161,8 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
     __local float as[2][16][132] __attribute__((aligned(16)));
     __local float bs[2][16][132] __attribute__((aligned(16)));
     const int lid = (int)get_local_id(0);
-    const int x = lid % 16, y = lid / 16;
+    /* Every 32 work-items are 8 x 4 of them, so that they read few lines of local memory. */
+    const int x = lid / 32 % 2 * 8 + lid % 8, y = lid / 32 / 2 * 4 + lid % 32 / 8;
     const ulong tiles_m = ((m + 127) / 128), tiles_n = 8;
     const ulong tile = get_group_id(0) % (tiles_m * tiles_n), matrix = get_group_id(0) / (tiles_m * tiles_n);
     /* Eight rows of tiles at a time: groups at work share what they read. */
@@ -157,41 +171,66 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
     const long m0 = (long)(band * 8 + in_band % height) * 128;
     const long n0 = (long)(in_band / height) * 128;
     a += matrix * m * 512;
-#line 38 "matmul_wide.cl"
+#line 39 "matmul_wide.cl"
     b += matrix * 512 * 1024;
-#line 40 "matmul_wide.cl"
+#line 41 "matmul_wide.cl"
     const ulong c0 = matrix * m * 1024;
 
+#line 44 "matmul_wide.cl"
+    const int whole = (m0 + 128 <= m) & (n0 + 128 <= 1024) & (512 % 4 == 0) & (1024 % 4 == 0) &
+                      (((ulong)a & 15) == 0) & (((ulong)b & 15) == 0);
+
+#line 48 "matmul_wide.cl"
+    const int along = 4;
+#line 54 "matmul_wide.cl"
+    const int across_b = 32;
+#line 58 "matmul_wide.cl"
+    const __global float *from_a = a + (ulong)(m0 + lid / along) * 512 + lid % along * 4;
+#line 62 "matmul_wide.cl"
+    const __global float *from_b = b + (ulong)(lid / across_b) * 1024 + n0 + lid % across_b * 4;
+#line 64 "matmul_wide.cl"
     float4 sum[2][4][2];
     #pragma unroll
-    for (int i = 0; i < 8; i++) {
-        sum[i / 4][i % 4][0] = (float4)(0.0f);
-        sum[i / 4][i % 4][1] = (float4)(0.0f);
-    }
+    for (int i = 0; i < 8; i++)
+        #pragma unroll
+        for (int j = 0; j < 2; j++)
+            sum[i / 4][i % 4][j] = (float4)(0.0f);
     float4 next_a[2], next_b[2];
     int now = 1;
     for (long k0 = -16; k0 < 512; k0 += 16) {
         const long l0 = k0 + 16;
-        if (l0 < 512) {
+        if (whole & (l0 + 16 <= 512)) {
+            #pragma unroll
+            for (int p = 0; p < 2; p++) {
+                float4 v = whole4_f32(from_a, p * 64 * (ulong)512);
+#line 81 "matmul_wide.cl"
+                next_a[p] = v;
+            }
+            #pragma unroll
+            for (int p = 0; p < 2; p++)
+                next_b[p] = whole4_f32(from_b, p * 8 * (ulong)1024);
+            from_a += 16 * (ulong)1;
+            from_b += 16 * (ulong)1024;
+        } else if (l0 < 512) {
             #pragma unroll
             for (int p = 0; p < 2; p++) {
                 const int e = lid + p * 256;
-#line 57 "matmul_wide.cl"
+#line 93 "matmul_wide.cl"
                 const int l = e % 4 * 4, i = e / 4;
                 const long row = m0 + i, col = l0 + l, left = row < m ? 512 - col : 0;
                 float4 v = four(a, (ulong)row * 512 + col, left);
-#line 67 "matmul_wide.cl"
+#line 103 "matmul_wide.cl"
                 next_a[p] = v;
-#line 72 "matmul_wide.cl"
+#line 108 "matmul_wide.cl"
             }
             #pragma unroll
             for (int p = 0; p < 2; p++) {
                 const int e = lid + p * 256;
-#line 80 "matmul_wide.cl"
+#line 116 "matmul_wide.cl"
                 const int j = e % 32 * 4, l = e / 32;
-#line 84 "matmul_wide.cl"
+#line 120 "matmul_wide.cl"
                 next_b[p] = four(b, (ulong)(l0 + l) * 1024 + n0 + j, l0 + l < 512 ? 1024 - n0 - j : 0);
-#line 87 "matmul_wide.cl"
+#line 123 "matmul_wide.cl"
             }
         }
         if (k0 >= 0) {
@@ -199,49 +238,52 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
             for (int l = 0; l < 16; l++) {
                 float4 rows[2], cols[2];
                 #pragma unroll
-                for (int q = 0; q < 2; q++) {
-                    rows[q] = *(__local float4 *)&as[now][l][q * 64 + y * 4];
-                    cols[q] = *(__local float4 *)&bs[now][l][q * 64 + x * 4];
-                }
+                for (int q = 0; q < 2; q++)
+                    rows[q] = *(__local float4 *)&as[now][l][(q * 64 + y * 4) ^ (l & 8)];
+                #pragma unroll
+                for (int j = 0; j < 2; j++)
+                    cols[j] = *(__local float4 *)&bs[now][l][(j * 64 + x * 4)];
                 #pragma unroll
                 for (int q = 0; q < 2; q++)
                     #pragma unroll
                     for (int j = 0; j < 2; j++) {
-#line 103 "matmul_wide.cl"
+#line 140 "matmul_wide.cl"
                         sum[q][0][j] = fma((float4)(rows[q].s0), cols[j], sum[q][0][j]);
-#line 103 "matmul_wide.cl"
+#line 140 "matmul_wide.cl"
                         sum[q][1][j] = fma((float4)(rows[q].s1), cols[j], sum[q][1][j]);
-#line 103 "matmul_wide.cl"
+#line 140 "matmul_wide.cl"
                         sum[q][2][j] = fma((float4)(rows[q].s2), cols[j], sum[q][2][j]);
-#line 103 "matmul_wide.cl"
+#line 140 "matmul_wide.cl"
                         sum[q][3][j] = fma((float4)(rows[q].s3), cols[j], sum[q][3][j]);
-#line 105 "matmul_wide.cl"
+#line 142 "matmul_wide.cl"
                     }
             }
         }
+        /* What goes in along k stands 8 columns aside in every other 8 rows: else work-items four steps of k
+         * apart meet in the same bank. */
         if (l0 < 512) {
             #pragma unroll
             for (int p = 0; p < 2; p++) {
                 const int e = lid + p * 256;
-#line 113 "matmul_wide.cl"
+#line 152 "matmul_wide.cl"
                 const int l = e % 4 * 4, i = e / 4;
-#line 115 "matmul_wide.cl"
-                as[now ^ 1][l + 0][i] = next_a[p].s0;
-#line 115 "matmul_wide.cl"
-                as[now ^ 1][l + 1][i] = next_a[p].s1;
-#line 115 "matmul_wide.cl"
-                as[now ^ 1][l + 2][i] = next_a[p].s2;
-#line 115 "matmul_wide.cl"
-                as[now ^ 1][l + 3][i] = next_a[p].s3;
-#line 121 "matmul_wide.cl"
+#line 154 "matmul_wide.cl"
+                as[now ^ 1][l + 0][i ^ (l & 8)] = next_a[p].s0;
+#line 154 "matmul_wide.cl"
+                as[now ^ 1][l + 1][i ^ (l & 8)] = next_a[p].s1;
+#line 154 "matmul_wide.cl"
+                as[now ^ 1][l + 2][i ^ (l & 8)] = next_a[p].s2;
+#line 154 "matmul_wide.cl"
+                as[now ^ 1][l + 3][i ^ (l & 8)] = next_a[p].s3;
+#line 160 "matmul_wide.cl"
             }
             #pragma unroll
             for (int p = 0; p < 2; p++) {
                 const int e = lid + p * 256;
-#line 131 "matmul_wide.cl"
+#line 170 "matmul_wide.cl"
                 const int j = e % 32 * 4, l = e / 32;
                 *(__local float4 *)&bs[now ^ 1][l][j] = next_b[p];
-#line 134 "matmul_wide.cl"
+#line 173 "matmul_wide.cl"
             }
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -265,7 +307,7 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
                     v = gelu_tanh4(v);
 #line 4 "op/store.cl"
                     store4_f32(v, c, at);
-#line 152 "matmul_wide.cl"
+#line 191 "matmul_wide.cl"
                 } else if (left > 0) {
 #line 1 "op/bias.cl"
                     v += load4_f32_part(bias, col, (int)left);
@@ -273,7 +315,7 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
                     v = gelu_tanh4(v);
 #line 4 "op/store.cl"
                     store4_f32_part(v, c, at, (int)left);
-#line 154 "matmul_wide.cl"
+#line 193 "matmul_wide.cl"
                 }
             }
         }

@@ -20,26 +20,27 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 13 "access.cl"
+#line 14 "access.cl"
 /* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
 typedef struct __attribute__((packed)) {
     vec16 v;
 } floats16;
 
-#line 56 "access.cl"
+#line 66 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
-#line 63 "access.cl"
-    return vload16(0, p + i);
+#line 74 "access.cl"
+    return ((__global const floats16 *)(p + i))->v;
+#line 78 "access.cl"
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-#line 80 "access.cl"
+#line 94 "access.cl"
     ((__global floats16 *)(p + i))->v = v;
 }
 
-#line 193 "access.cl"
+#line 222 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -59,26 +60,27 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 #line 6 "access.cl"
 typedef float8 vec8;
 
-#line 13 "access.cl"
+#line 14 "access.cl"
 /* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
 typedef struct __attribute__((packed)) {
     vec8 v;
 } floats8;
 
-#line 56 "access.cl"
+#line 66 "access.cl"
 static vec8 load8_f32(__global const float *p, ulong i)
 {
-#line 63 "access.cl"
+#line 76 "access.cl"
     return vload8(0, p + i);
+#line 78 "access.cl"
 }
 
 static void store8_f32(vec8 v, __global float *p, ulong i)
 {
-#line 80 "access.cl"
+#line 94 "access.cl"
     ((__global floats8 *)(p + i))->v = v;
 }
 
-#line 193 "access.cl"
+#line 222 "access.cl"
 static vec8 load8_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[8];
@@ -123,7 +125,7 @@ static void store8_f32_part(vec8 v, __global float *p, ulong i, int count)
 #define FETCH(p)
 #endif
 #endif
-#line 31 "matmul_vector.cl"
+#line 35 "matmul_vector.cl"
 /* Element (i, j) moves to (j, i): four perfect shuffles of the 256 elements. */
 static void transpose16(vec16 *t)
 {
@@ -141,25 +143,25 @@ static void transpose16(vec16 *t)
     }
 }
 
-#line 67 "matmul_vector.cl"
+#line 71 "matmul_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void matmul_bias_residual(__global const float *restrict a, const ulong a_offset,
                           __global const float *restrict b, const ulong b_offset,
                           __global const float *restrict bias, const ulong bias_offset,
                           __global const float *residual, const ulong residual_offset,
                           __global float *c, const ulong c_offset)
-#line 68 "matmul_vector.cl"
+#line 72 "matmul_vector.cl"
 {
     a += a_offset;
     b += b_offset;
     bias += bias_offset;
     residual += residual_offset;
     c += c_offset;
-#line 70 "matmul_vector.cl"
+#line 74 "matmul_vector.cl"
     __local float as[72960] __attribute__((aligned(64)));
-#line 72 "matmul_vector.cl"
+#line 76 "matmul_vector.cl"
     __local float bs[77824] __attribute__((aligned(64)));
-#line 77 "matmul_vector.cl"
+#line 81 "matmul_vector.cl"
     const ulong tiles_n = 1;
     const ulong tiles = 3;
     const ulong tile = get_group_id(0) % tiles;
@@ -174,23 +176,23 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
     const int rows = (int)min((long)36, 100 - m0);
     const int cols = (int)min((long)208, 200 - n0);
     a += matrix * 100 * 300;
-#line 92 "matmul_vector.cl"
+#line 96 "matmul_vector.cl"
     b += matrix * 200 * 300;
-#line 94 "matmul_vector.cl"
+#line 98 "matmul_vector.cl"
     const ulong c0 = matrix * 100 * 256;
 
     for (long k0 = 0; k0 < 300; k0 += 304) {
         const int kc = (int)min((long)304, 300 - k0);
         const int kp = (kc + 15) / 16 * 16;
 
-#line 104 "matmul_vector.cl"
+#line 108 "matmul_vector.cl"
         /* Pack b. */
-#line 157 "matmul_vector.cl"
+#line 183 "matmul_vector.cl"
         for (int j = 0; j < cols; j += 16) {
             for (int l = 0; l < kp; l += 16) {
                 for (int g = 0; g < 16; g += 16) {
                     vec16 t[16];
-#line 175 "matmul_vector.cl"
+#line 201 "matmul_vector.cl"
                     const ulong from = (ulong)(n0 + j + g) * 300 + k0 + l;
                     if (l + 16 <= kc && j + g + 16 <= cols) {
                         #pragma unroll
@@ -208,7 +210,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                             }
                         }
                     }
-#line 193 "matmul_vector.cl"
+#line 219 "matmul_vector.cl"
                     transpose16(t);
                     #pragma unroll
                     for (int e = 0; e < 16; e++)
@@ -217,19 +219,13 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
             }
         }
 
-#line 220 "matmul_vector.cl"
+#line 246 "matmul_vector.cl"
         for (int i0 = 0; i0 < rows; i0 += 240) {
             const int block = min(240, rows - i0);
-#line 223 "matmul_vector.cl"
-            const int below = i0 + 240 < rows;
-            __global const float *next_a = a + (ulong)(m0 + (below ? i0 + 240 : 0)) * 300 +
-                                      (below ? k0 : k0 + 304);
-            const int lines_a = below || k0 + 304 < 300 ? 4560 : 0;
-            int fetched_a = 0;
 
-#line 230 "matmul_vector.cl"
+#line 256 "matmul_vector.cl"
             /* Pack a. */
-#line 247 "matmul_vector.cl"
+#line 273 "matmul_vector.cl"
             for (int i = 0; i < block; i += 6) {
                 __local float *to = as + i * kp;
                 for (int l = 0; l < kp; l += 16) {
@@ -241,11 +237,11 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                             const ulong from = (ulong)row * 300 + col;
                             if (l + 16 <= kc) {
                                 v = load16_f32(a, from);
-#line 259 "matmul_vector.cl"
+#line 285 "matmul_vector.cl"
                             } else {
                                 const int left = kc - l;
                                 v = load16_f32_part(a, from, left);
-#line 263 "matmul_vector.cl"
+#line 289 "matmul_vector.cl"
                             }
                         }
                         ((__local vec16 *)to)[r] = v;
@@ -253,14 +249,14 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                     to += 96;
                 }
             }
-#line 271 "matmul_vector.cl"
+#line 297 "matmul_vector.cl"
             /* Multiply. */
             for (int j = 0; j < cols; j += 16) {
                 for (int i = 0; i < block; i += 6) {
                     __local const float *ap = as + i * kp;
-#line 279 "matmul_vector.cl"
+#line 305 "matmul_vector.cl"
                     __local const float *bp = bs + j * kp;
-#line 281 "matmul_vector.cl"
+#line 307 "matmul_vector.cl"
                     vec8 sum[6][2];
                     #pragma unroll
                     for (int r = 0; r < 6; r++)
@@ -268,26 +264,20 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                         for (int v = 0; v < 2; v++)
                             sum[r][v] = (vec8)(0.0f);
                     for (int l = 0; l < kp; l += 16) {
-#line 289 "matmul_vector.cl"
-                        if (fetched_a < lines_a) {
-                            const int from_row = fetched_a / 19;
-                            const int from_line = fetched_a++ % 19;
-                            FETCH(next_a + (ulong)from_row * 300 + from_line * 16);
-                        }
-#line 302 "matmul_vector.cl"
+#line 328 "matmul_vector.cl"
                         #pragma unroll
                         for (int u = 0; u < 16; u++) {
                             vec8 row[2];
                             #pragma unroll
                             for (int v = 0; v < 2; v++)
-#line 310 "matmul_vector.cl"
+#line 336 "matmul_vector.cl"
                                 row[v] = vload8(u * 2 + v, bp);
-#line 312 "matmul_vector.cl"
+#line 338 "matmul_vector.cl"
                             #pragma unroll
                             for (int r = 0; r < 6; r++) {
-#line 317 "matmul_vector.cl"
+#line 343 "matmul_vector.cl"
                                 const vec8 x = (vec8)(ap[r * 16 + u]);
-#line 319 "matmul_vector.cl"
+#line 345 "matmul_vector.cl"
                                 #pragma unroll
                                 for (int v = 0; v < 2; v++)
                                     sum[r][v] = fma(x, row[v], sum[r][v]);
@@ -296,10 +286,10 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                         ap += 96;
                         bp += 256;
                     }
-#line 345 "matmul_vector.cl"
+#line 371 "matmul_vector.cl"
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * 256 + col0;
-#line 379 "matmul_vector.cl"
+#line 405 "matmul_vector.cl"
                     /* One copy of the ops' code, not one for each register of the tile. */
                     vec8 tile[12];
                     #pragma unroll
@@ -308,28 +298,28 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                         for (int v = 0; v < 2; v++)
                             tile[r * 2 + v] = sum[r][v];
                     for (int r = 0; r < min(6, block - i); r++) {
-                        for (int v = 0; v < 2; v++) {
-                            const ulong at = at0 + (ulong)r * 256 + v * 8;
-                            const int left = cols - j - v * 8;
-#line 394 "matmul_vector.cl"
-                            vec8 x = tile[r * 2 + v];
-#line 410 "matmul_vector.cl"
-                            if (left >= 8) {
+                        for (int v = 0; v < 1; v++) {
+                            const ulong at = at0 + (ulong)r * 256 + v * 16;
+                            const int left = cols - j - v * 16;
+#line 422 "matmul_vector.cl"
+                            vec16 x = (vec16)(tile[r * 2], tile[r * 2 + 1]);
+#line 438 "matmul_vector.cl"
+                            if (left >= 16) {
 #line 1 "op/bias.cl"
-                                x += load8_f32(bias, (col0 + v * 8));
+                                x += load16_f32(bias, (col0 + v * 16));
 #line 1 "op/residual.cl"
-                                x += load8_f32(residual, at);
+                                x += load16_f32(residual, at);
 #line 4 "op/store.cl"
-                                store8_f32(x, c, at);
-#line 412 "matmul_vector.cl"
+                                store16_f32(x, c, at);
+#line 440 "matmul_vector.cl"
                             } else if (left > 0) {
 #line 1 "op/bias.cl"
-                                x += load8_f32_part(bias, (col0 + v * 8), left);
+                                x += load16_f32_part(bias, (col0 + v * 16), left);
 #line 1 "op/residual.cl"
-                                x += load8_f32_part(residual, at, left);
+                                x += load16_f32_part(residual, at, left);
 #line 4 "op/store.cl"
-                                store8_f32_part(x, c, at, left);
-#line 414 "matmul_vector.cl"
+                                store16_f32_part(x, c, at, left);
+#line 442 "matmul_vector.cl"
                             }
                         }
                     }

@@ -1,163 +1,4 @@
 #line 1 "kernels.cl.in"
-/* matmul_nt_maps: c = a b^T
- * spec     matmul_nt m=? n=8192 k=8192 dtype=bf16 tile_size=64
- * variant  wgmma  BN=64 WGS=1 STAGES=8 GM=8
- */
-#line 4 "access.cl"
-typedef float vec1;
-
-#line 136 "access.cl"
-/* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
-static ushort to_bf16_1(vec1 v)
-{
-#line 140 "access.cl"
-    uint bits;
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(0.0f), "f"(v));
-    return (ushort)bits;
-#line 155 "access.cl"
-}
-
-#line 158 "access.cl"
-static vec1 load1_bf16(__global const ushort *p, ulong i)
-{
-    return as_float((uint)p[i] << 16);
-}
-
-static void store1_bf16(vec1 v, __global ushort *p, ulong i)
-{
-    p[i] = to_bf16_1(v);
-}
-
-#line 6 "access.cl"
-typedef float8 vec8;
-
-#line 20 "access.cl"
-/* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
- * go word by word, and those of half vectors want an aligned pointer. */
-typedef struct __attribute__((packed)) {
-    ushort8 bits;
-} halves8;
-
-#line 29 "access.cl"
-static ushort8 get8(const __global void *p)
-{
-    return ((ulong)p & 15) == 0 ? as_ushort8(*(const __global uint4 *)p) : ((const __global halves8 *)p)->bits;
-}
-
-static void put8(ushort8 bits, __global void *p)
-{
-    if (((ulong)p & 15) == 0)
-        *(__global uint4 *)p = as_uint4(bits);
-    else
-        ((__global halves8 *)p)->bits = bits;
-}
-
-#line 136 "access.cl"
-/* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
-static ushort8 to_bf16_8(vec8 v)
-{
-#line 144 "access.cl"
-    uint4 bits;
-#line 146 "access.cl"
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s0) : "f"(v.s1), "f"(v.s0));
-#line 146 "access.cl"
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s1) : "f"(v.s3), "f"(v.s2));
-#line 146 "access.cl"
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s2) : "f"(v.s5), "f"(v.s4));
-#line 146 "access.cl"
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s3) : "f"(v.s7), "f"(v.s6));
-#line 148 "access.cl"
-    return as_ushort8(bits);
-#line 155 "access.cl"
-}
-
-#line 168 "access.cl"
-static vec8 load8_bf16(__global const ushort *p, ulong i)
-{
-#line 171 "access.cl"
-    return as_float8(convert_uint8(get8(p + i)) << 16);
-#line 175 "access.cl"
-}
-
-static void store8_bf16(vec8 v, __global ushort *p, ulong i)
-{
-#line 180 "access.cl"
-    put8(to_bf16_8(v), p + i);
-#line 184 "access.cl"
-}
-
-#line 193 "access.cl"
-static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
-{
-    float lanes[8];
-    for (int l = 0; l < 8; l++)
-        lanes[l] = l < count ? load1_bf16(p, i + l) : 0.0f;
-    return vload8(0, lanes);
-}
-
-static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
-{
-    float lanes[8];
-    vstore8(v, 0, lanes);
-    for (int l = 0; l < count; l++)
-        store1_bf16(lanes[l], p, i + l);
-}
-
-#line 3 "tensor_maps.cl"
-/* Map of dim0 x dim1 x dim2 16-bit words, the first contiguous, for boxes of 64 x rows. */
-static void make_map(ulong map, ulong address, uint dim0, uint dim1, uint dim2, ulong stride0,
-                     ulong stride1, uint rows)
-{
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_address.global.b1024.b64 [%0], %1; @*/" ::"l"(map), "l"(address) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.rank.global.b1024.b32 [%0], %1; @*/" ::"l"(map), "r"(2) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.global.b1024.b32 [%0], 0, %1; @*/" ::"l"(map), "r"(64) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.global.b1024.b32 [%0], 1, %1; @*/" ::"l"(map), "r"(rows) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.global.b1024.b32 [%0], 2, %1; @*/" ::"l"(map), "r"(1) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.global.b1024.b32 [%0], 0, %1; @*/" ::"l"(map), "r"(dim0) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.global.b1024.b32 [%0], 1, %1; @*/" ::"l"(map), "r"(dim1) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.global.b1024.b32 [%0], 2, %1; @*/" ::"l"(map), "r"(dim2) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.global.b1024.b64 [%0], 0, %1; @*/" ::"l"(map), "l"(stride0) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.global.b1024.b64 [%0], 1, %1; @*/" ::"l"(map), "l"(stride1) : "memory");
-#line 18 "tensor_maps.cl"
-    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.global.b1024.b32 [%0], 0, %1; @*/" ::"l"(map), "r"(1) : "memory");
-#line 18 "tensor_maps.cl"
-    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.global.b1024.b32 [%0], 1, %1; @*/" ::"l"(map), "r"(1) : "memory");
-#line 18 "tensor_maps.cl"
-    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.global.b1024.b32 [%0], 2, %1; @*/" ::"l"(map), "r"(1) : "memory");
-#line 20 "tensor_maps.cl"
-    asm volatile("/*@sm_90a tensormap.replace.tile.elemtype.global.b1024.b32 [%0], 10; @*/" ::"l"(map) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.interleave_layout.global.b1024.b32 [%0], 0; @*/" ::"l"(map) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.swizzle_mode.global.b1024.b32 [%0], 3; @*/" ::"l"(map) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.fill_mode.global.b1024.b32 [%0], 0; @*/" ::"l"(map) : "memory");
-}
-
-#line 27 "tensor_maps.cl"
-__kernel __attribute__((reqd_work_group_size(64, 1, 1)))
-void matmul_nt_maps(__global const ushort *restrict a, const ulong a_offset,
-                    __global const ushort *restrict b, const ulong b_offset,
-                    __global ushort *restrict c, const ulong c_offset,
-                    const long m,
-                    __global float *restrict maps)
-#line 28 "tensor_maps.cl"
-{
-    a += a_offset;
-    b += b_offset;
-    c += c_offset;
-#line 30 "tensor_maps.cl"
-    __global float *words = maps;
-    words[get_local_id(0)] = 0.0f;
-    barrier(CLK_GLOBAL_MEM_FENCE);
-    if (get_local_id(0) == 0) {
-        const ulong at = (ulong)maps;
-        make_map(at, (ulong)a, 8192, m, 1, 2 * (ulong)8192,
-                 2 * (ulong)m * 8192, 64);
-#line 41 "tensor_maps.cl"
-        make_map(at + 128, (ulong)b, 8192, 8192, 1, 2 * (ulong)8192,
-                 2 * (ulong)8192 * 8192, 64);
-#line 44 "tensor_maps.cl"
-    }
-}
-#line 1 "kernels.cl.in"
 /* matmul_nt: c = a b^T
  * spec     matmul_nt m=? n=8192 k=8192 dtype=bf16 tile_size=64
  * variant  wgmma  BN=64 WGS=1 STAGES=8 GM=8
@@ -165,18 +6,18 @@ void matmul_nt_maps(__global const ushort *restrict a, const ulong a_offset,
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 136 "access.cl"
+#line 158 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 140 "access.cl"
+#line 162 "access.cl"
     uint bits;
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(0.0f), "f"(v));
     return (ushort)bits;
-#line 155 "access.cl"
+#line 177 "access.cl"
 }
 
-#line 158 "access.cl"
+#line 180 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -190,7 +31,7 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 #line 6 "access.cl"
 typedef float8 vec8;
 
-#line 20 "access.cl"
+#line 21 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
@@ -211,41 +52,47 @@ static void put8(ushort8 bits, __global void *p)
         ((__global halves8 *)p)->bits = bits;
 }
 
-#line 136 "access.cl"
+#line 158 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
-#line 144 "access.cl"
+#line 166 "access.cl"
     uint4 bits;
-#line 146 "access.cl"
+#line 168 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s0) : "f"(v.s1), "f"(v.s0));
-#line 146 "access.cl"
+#line 168 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s1) : "f"(v.s3), "f"(v.s2));
-#line 146 "access.cl"
+#line 168 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s2) : "f"(v.s5), "f"(v.s4));
-#line 146 "access.cl"
+#line 168 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s3) : "f"(v.s7), "f"(v.s6));
-#line 148 "access.cl"
+#line 170 "access.cl"
     return as_ushort8(bits);
-#line 155 "access.cl"
+#line 177 "access.cl"
 }
 
-#line 168 "access.cl"
+#line 191 "access.cl"
+static vec8 whole8_bf16(__global const ushort *p, ulong i)
+{
+    return as_float8(convert_uint8(as_ushort8(*(const __global uint4 *)(p + i))) << 16);
+}
+
+#line 197 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
-#line 171 "access.cl"
+#line 200 "access.cl"
     return as_float8(convert_uint8(get8(p + i)) << 16);
-#line 175 "access.cl"
+#line 204 "access.cl"
 }
 
 static void store8_bf16(vec8 v, __global ushort *p, ulong i)
 {
-#line 180 "access.cl"
+#line 209 "access.cl"
     put8(to_bf16_8(v), p + i);
-#line 184 "access.cl"
+#line 213 "access.cl"
 }
 
-#line 193 "access.cl"
+#line 222 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -327,10 +174,15 @@ static void copy_box(uint to, ulong map, int x, int y, int z, uint barrier_at)
                  : "memory");
 }
 
-/* Before the first use of a map that a kernel before this one wrote. */
+/* Before the first use of a map. */
 static void acquire_map(ulong map)
 {
     asm volatile("fence.proxy.tensormap::generic.acquire.gpu [%0], 128;" ::"l"(map) : "memory");
+}
+
+static void wait_warp(void)
+{
+    asm volatile("bar.warp.sync -1;" ::: "memory");
 }
 
 static float from_lane_xor(float v, int mask)
@@ -339,8 +191,42 @@ static float from_lane_xor(float v, int mask)
     asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, -1;" : "=f"(got) : "f"(v), "r"(mask));
     return got;
 }
+#line 3 "tensor_map.cl"
+/* In 128 bytes of zeros in local memory, the map of dim0 x dim1 x dim2 16-bit words, the first contiguous,
+ * for boxes of 64 x rows. */
+static void make_map(uint map, ulong address, uint dim0, uint dim1, uint dim2, ulong stride0,
+                     ulong stride1, uint rows)
+{
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%0], %1; @*/" ::"r"(map), "l"(address) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.rank.shared::cta.b1024.b32 [%0], %1; @*/" ::"r"(map), "r"(2) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(64) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(rows) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(1) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(dim0) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(dim1) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(dim2) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 0, %1; @*/" ::"r"(map), "l"(stride0) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 1, %1; @*/" ::"r"(map), "l"(stride1) : "memory");
+#line 19 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(1) : "memory");
+#line 19 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(1) : "memory");
+#line 19 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(1) : "memory");
+#line 21 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [%0], 10; @*/" ::"r"(map) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.interleave_layout.shared::cta.b1024.b32 [%0], 0; @*/" ::"r"(map) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [%0], 3; @*/" ::"r"(map) : "memory");
+    asm volatile("/*@sm_90a tensormap.replace.tile.fill_mode.shared::cta.b1024.b32 [%0], 0; @*/" ::"r"(map) : "memory");
+}
 
-#line 25 "matmul_wgmma.cl"
+/* From local memory to where copies read it, by a whole warp. */
+static void place_map(__global float *to, uint map)
+{
+    asm volatile("/*@sm_90a tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%0], [%1], 128; @*/" ::"l"((ulong)to), "r"(map) : "memory");
+}
+
+#line 29 "matmul_wgmma.cl"
 /* Eight numbers of a block's row: part number `part` of row `row` of the block at `to`. */
 static void put_part(__local uchar *to, int row, int part, vec8 v)
 {
@@ -375,35 +261,55 @@ static ulong describe(uint at, ulong fields)
     return (ulong)((at & 0x3ffff) >> 4) | fields;
 }
 
-#line 63 "matmul_wgmma.cl"
+#line 67 "matmul_wgmma.cl"
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                __global const ushort *restrict b, const ulong b_offset,
                __global ushort *restrict c, const ulong c_offset,
                const long m,
                __global float *restrict maps)
-#line 64 "matmul_wgmma.cl"
+#line 68 "matmul_wgmma.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 66 "matmul_wgmma.cl"
+#line 70 "matmul_wgmma.cl"
     __local uchar blocks[131072] __attribute__((aligned(1024)));
     __local ulong full[8], empty[8];
+    __local float map_words[64] __attribute__((aligned(128)));
     const int lid = (int)get_local_id(0);
-#line 75 "matmul_wgmma.cl"
+#line 80 "matmul_wgmma.cl"
     const ulong tiles_m = ((m + 63) / 64), tiles_n = 128;
     const ulong tiles = tiles_m * tiles_n;
     const ulong all = tiles * 1;
-#line 81 "matmul_wgmma.cl"
+#line 86 "matmul_wgmma.cl"
     const __global ushort *from_a = a;
-#line 83 "matmul_wgmma.cl"
+#line 88 "matmul_wgmma.cl"
     /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
     const int small = (m <= 0x7fffffffL) & (8192 <= 0x7fffffffL) & (8192 <= 0x7fffffffL);
     const int box_a = small & (8192 % 8 == 0) & (((ulong)from_a & 15) == 0);
     const int box_b = small & (8192 % 8 == 0) & (((ulong)b & 15) == 0);
     const int boxes = box_a && box_b;
 
+    maps += get_group_id(0) * 64;
+    const ulong map_a = (ulong)maps, map_b = (ulong)(maps + 32);
+    if ((box_a | box_b) && lid < 32) {
+        const uint words = local_at(map_words);
+        map_words[lid] = 0.0f;
+        map_words[lid + 32] = 0.0f;
+        wait_warp();
+        if (lid == 0) {
+            make_map(words, (ulong)from_a, 8192, m, 1, 2 * (ulong)8192,
+                     2 * (ulong)m * 8192, 64);
+#line 107 "matmul_wgmma.cl"
+            make_map(words + 128, (ulong)b, 8192, 8192, 1, 2 * (ulong)8192,
+                     2 * (ulong)8192 * 8192, 64);
+#line 110 "matmul_wgmma.cl"
+        }
+        wait_warp();
+        place_map(maps, words);
+        place_map(maps + 32, words + 128);
+    }
     if (lid == 0) {
         for (int s = 0; s < 8; s++) {
             init_barrier(local_at(full + s), boxes ? 1 : 128);
@@ -413,12 +319,11 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 
-#line 101 "matmul_wgmma.cl"
+#line 127 "matmul_wgmma.cl"
     if (lid < 128) {
-#line 105 "matmul_wgmma.cl"
+#line 131 "matmul_wgmma.cl"
         if (boxes && lid != 0)
             return;
-        const ulong map_a = (ulong)maps, map_b = (ulong)maps + 128;
         if (lid == 0) {
             acquire_map(map_a);
             acquire_map(map_b);
@@ -431,9 +336,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 116 "matmul_wgmma.cl"
+#line 141 "matmul_wgmma.cl"
             const long b0 = n0;
-#line 122 "matmul_wgmma.cl"
+#line 147 "matmul_wgmma.cl"
             for (long k0 = 0; k0 < 8192; k0 += 64) {
                 const uint arrived = local_at(full + stage);
                 __local uchar *to_a = blocks + stage * 16384;
@@ -442,19 +347,19 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                 if (lid == 0) {
                     expect_bytes(arrived, (box_a ? 8192 : 0) + (box_b ? 8192 : 0));
                     if (box_a) {
-#line 134 "matmul_wgmma.cl"
+#line 159 "matmul_wgmma.cl"
                         copy_box(local_at(to_a), map_a, (int)k0, (int)m0, (int)matrix, arrived);
-#line 136 "matmul_wgmma.cl"
+#line 161 "matmul_wgmma.cl"
                     }
                     if (box_b) {
-#line 145 "matmul_wgmma.cl"
+#line 170 "matmul_wgmma.cl"
                         copy_box(local_at(to_b) + 0, map_b, (int)k0, (int)b0, (int)matrix, arrived);
-#line 151 "matmul_wgmma.cl"
+#line 176 "matmul_wgmma.cl"
                     }
                 }
                 if (!box_a) {
                     const __global ushort *from = from_a + matrix * m * 8192;
-#line 167 "matmul_wgmma.cl"
+#line 192 "matmul_wgmma.cl"
                     for (int e = lid; e < 512; e += 128) {
                         const int i = e / 8, part = e % 8;
                         const long row = m0 + i, col = k0 + part * 8;
@@ -468,10 +373,10 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                         }
                         put_part(to_a, i, part, v);
                     }
-#line 181 "matmul_wgmma.cl"
+#line 206 "matmul_wgmma.cl"
                 }
                 if (!box_b) {
-#line 192 "matmul_wgmma.cl"
+#line 217 "matmul_wgmma.cl"
                     const __global ushort *from = b + matrix * 8192 * 8192;
                     for (int e = lid; e < 512; e += 128) {
                         const int j = e / 8, part = e % 8;
@@ -483,7 +388,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                         }
                         put_part(to_b, j, part, v);
                     }
-#line 216 "matmul_wgmma.cl"
+#line 241 "matmul_wgmma.cl"
                 }
                 if (!boxes)
                     publish_local();
@@ -497,7 +402,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         return;
     }
 
-#line 232 "matmul_wgmma.cl"
+#line 257 "matmul_wgmma.cl"
     const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
     uint stage = 0, turn = 0;
     for (ulong index = get_group_id(0); index < all; index += get_num_groups(0)) {
@@ -507,7 +412,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 236 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
         const ulong c0 = matrix * m * 8192;
         float sum[32];
         uint before = 0;
@@ -524,138 +429,138 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             for (int l = 0; l < 4; l++) {
                 asm volatile("/*@sm_90a {.reg .pred p; setp.eq.u32 p, 0, 0; "
                              "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%0, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%1, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%2, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%3, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%4, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%5, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%6, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%7, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%8, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%9, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%10, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%11, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%12, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%13, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%14, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%15, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%16, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%17, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%18, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%19, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%20, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%21, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%22, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%23, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%24, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%25, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%26, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%27, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%28, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%29, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%30, "
-#line 253 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              "%31"
-#line 255 "matmul_wgmma.cl"
+#line 280 "matmul_wgmma.cl"
                              "}, %32, %33, p, 1, 1, 0, 0;} @*/"
                              :
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[0]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[1]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[2]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[3]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[4]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[5]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[6]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[7]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[8]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[9]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[10]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[11]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[12]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[13]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[14]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[15]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[16]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[17]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[18]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[19]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[20]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[21]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[22]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[23]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[24]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[25]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[26]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[27]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[28]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[29]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[30]),
-#line 258 "matmul_wgmma.cl"
+#line 283 "matmul_wgmma.cl"
                              "+f"(sum[31])
-#line 260 "matmul_wgmma.cl"
+#line 285 "matmul_wgmma.cl"
                              : "l"(rows + l * 2), "l"(cols + l * 2));
             }
             asm volatile("/*@sm_90a wgmma.commit_group.sync.aligned; @*/" ::: "memory");
@@ -696,7 +601,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             }
 #line 54 "matmul_wgmma_store.cl"
         }
-#line 279 "matmul_wgmma.cl"
+#line 304 "matmul_wgmma.cl"
         } else {
 #line 2 "matmul_wgmma_store.cl"
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
@@ -730,7 +635,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             }
 #line 54 "matmul_wgmma_store.cl"
         }
-#line 282 "matmul_wgmma.cl"
+#line 307 "matmul_wgmma.cl"
         }
     }
 }

@@ -20,26 +20,27 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 13 "access.cl"
+#line 14 "access.cl"
 /* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
 typedef struct __attribute__((packed)) {
     vec16 v;
 } floats16;
 
-#line 56 "access.cl"
+#line 66 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
-#line 63 "access.cl"
+#line 76 "access.cl"
     return vload16(0, p + i);
+#line 78 "access.cl"
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-#line 80 "access.cl"
+#line 94 "access.cl"
     ((__global floats16 *)(p + i))->v = v;
 }
 
-#line 193 "access.cl"
+#line 222 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -151,21 +152,21 @@ void matmul(__global const float *restrict a, const ulong a_offset,
         {
             const long j0 = n0;
             __local vec16 *out = sums + 0;
-#line 5 "matmul_skinny_nn_vector.cl"
+#line 7 "matmul_skinny_nn_vector.cl"
             if (n >= 16) {
-#line 19 "matmul_skinny_nn_vector.cl"
+#line 21 "matmul_skinny_nn_vector.cl"
                 int l = 0;
-#line 22 "matmul_skinny_nn_vector.cl"
+#line 24 "matmul_skinny_nn_vector.cl"
                 for (; l + 8 <= kc; l += 8) {
                     for (int j = 0; j < width; j += 32) {
                         __global const float *bp = b + ((ulong)(k0 + l) * n + j0);
-#line 26 "matmul_skinny_nn_vector.cl"
+#line 28 "matmul_skinny_nn_vector.cl"
                         #pragma unroll
                         for (int u = 8; u < 16; u++)
                             #pragma unroll
                             for (int v = 0; v < 2; v++)
                                 FETCH(bp + (ulong)u * n + (j + v * 16));
-#line 32 "matmul_skinny_nn_vector.cl"
+#line 34 "matmul_skinny_nn_vector.cl"
                         for (int i = 0; i < rows; i += 5) {
                             __local const float *ap = as + i * 528 + l;
                             vec16 sum[5][2];
@@ -197,11 +198,11 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         }
                     }
                 }
-#line 22 "matmul_skinny_nn_vector.cl"
+#line 24 "matmul_skinny_nn_vector.cl"
                 for (; l + 1 <= kc; l += 1) {
                     for (int j = 0; j < width; j += 32) {
                         __global const float *bp = b + ((ulong)(k0 + l) * n + j0);
-#line 32 "matmul_skinny_nn_vector.cl"
+#line 34 "matmul_skinny_nn_vector.cl"
                         for (int i = 0; i < rows; i += 5) {
                             __local const float *ap = as + i * 528 + l;
                             vec16 sum[5][2];
@@ -233,11 +234,11 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         }
                     }
                 }
-#line 65 "matmul_skinny_nn_vector.cl"
+#line 67 "matmul_skinny_nn_vector.cl"
             }
-#line 5 "matmul_skinny_nn_vector.cl"
+#line 7 "matmul_skinny_nn_vector.cl"
             if (n < 16) {
-#line 10 "matmul_skinny_nn_vector.cl"
+#line 12 "matmul_skinny_nn_vector.cl"
                 for (int l = 0; l < kc; l++) {
                     const ulong from = (ulong)(k0 + l) * n + j0;
                     const vec16 y = load16_f32_part(b, from, width);
@@ -246,7 +247,7 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         out[r * 2] = fma(x, y, out[r * 2]);
                     }
                 }
-#line 65 "matmul_skinny_nn_vector.cl"
+#line 67 "matmul_skinny_nn_vector.cl"
             }
 #line 105 "matmul_skinny_vector.cl"
         }

@@ -6,19 +6,19 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 136 "access.cl"
+#line 158 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 150 "access.cl"
+#line 172 "access.cl"
     const uint bits = as_uint(v);
     const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint quiet = (bits >> 16) | 0x40u;
     return convert_ushort(select(rounded, quiet, isnan(v)));
-#line 155 "access.cl"
+#line 177 "access.cl"
 }
 
-#line 158 "access.cl"
+#line 180 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -32,41 +32,41 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 20 "access.cl"
+#line 21 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 136 "access.cl"
+#line 158 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort16 to_bf16_16(vec16 v)
 {
-#line 150 "access.cl"
+#line 172 "access.cl"
     const uint16 bits = as_uint16(v);
     const uint16 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint16 quiet = (bits >> 16) | 0x40u;
     return convert_ushort16(select(rounded, quiet, isnan(v)));
-#line 155 "access.cl"
+#line 177 "access.cl"
 }
 
-#line 168 "access.cl"
+#line 197 "access.cl"
 static vec16 load16_bf16(__global const ushort *p, ulong i)
 {
-#line 173 "access.cl"
+#line 202 "access.cl"
     return as_float16(convert_uint16(((__global const halves16 *)(p + i))->bits) << 16);
-#line 175 "access.cl"
+#line 204 "access.cl"
 }
 
 static void store16_bf16(vec16 v, __global ushort *p, ulong i)
 {
-#line 182 "access.cl"
+#line 211 "access.cl"
     ((__global halves16 *)(p + i))->bits = to_bf16_16(v);
-#line 184 "access.cl"
+#line 213 "access.cl"
 }
 
-#line 193 "access.cl"
+#line 222 "access.cl"
 static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[16];
@@ -86,41 +86,41 @@ static void store16_bf16_part(vec16 v, __global ushort *p, ulong i, int count)
 #line 6 "access.cl"
 typedef float8 vec8;
 
-#line 20 "access.cl"
+#line 21 "access.cl"
 /* 16-bit words at any address: an unaligned vector move. PoCL's vload and vstore of ushort vectors
  * go word by word, and those of half vectors want an aligned pointer. */
 typedef struct __attribute__((packed)) {
     ushort8 bits;
 } halves8;
 
-#line 136 "access.cl"
+#line 158 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
-#line 150 "access.cl"
+#line 172 "access.cl"
     const uint8 bits = as_uint8(v);
     const uint8 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint8 quiet = (bits >> 16) | 0x40u;
     return convert_ushort8(select(rounded, quiet, isnan(v)));
-#line 155 "access.cl"
+#line 177 "access.cl"
 }
 
-#line 168 "access.cl"
+#line 197 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
-#line 173 "access.cl"
+#line 202 "access.cl"
     return as_float8(convert_uint8(((__global const halves8 *)(p + i))->bits) << 16);
-#line 175 "access.cl"
+#line 204 "access.cl"
 }
 
 static void store8_bf16(vec8 v, __global ushort *p, ulong i)
 {
-#line 182 "access.cl"
+#line 211 "access.cl"
     ((__global halves8 *)(p + i))->bits = to_bf16_8(v);
-#line 184 "access.cl"
+#line 213 "access.cl"
 }
 
-#line 193 "access.cl"
+#line 222 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];

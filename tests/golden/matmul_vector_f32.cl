@@ -20,26 +20,27 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 13 "access.cl"
+#line 14 "access.cl"
 /* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
 typedef struct __attribute__((packed)) {
     vec16 v;
 } floats16;
 
-#line 56 "access.cl"
+#line 66 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
-#line 63 "access.cl"
+#line 76 "access.cl"
     return vload16(0, p + i);
+#line 78 "access.cl"
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-#line 80 "access.cl"
+#line 94 "access.cl"
     ((__global floats16 *)(p + i))->v = v;
 }
 
-#line 193 "access.cl"
+#line 222 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -84,21 +85,21 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 #define FETCH(p)
 #endif
 #endif
-#line 67 "matmul_vector.cl"
+#line 71 "matmul_vector.cl"
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void matmul(__global const float *restrict a, const ulong a_offset,
             __global const float *restrict b, const ulong b_offset,
             __global float *restrict c, const ulong c_offset)
-#line 68 "matmul_vector.cl"
+#line 72 "matmul_vector.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 70 "matmul_vector.cl"
+#line 74 "matmul_vector.cl"
     __local float as[122880] __attribute__((aligned(64)));
-#line 72 "matmul_vector.cl"
+#line 76 "matmul_vector.cl"
     __local float bs[131072] __attribute__((aligned(64)));
-#line 77 "matmul_vector.cl"
+#line 81 "matmul_vector.cl"
     const ulong tiles_n = 4;
     const ulong tiles = 12;
     const ulong tile = get_group_id(0) % tiles;
@@ -113,22 +114,22 @@ void matmul(__global const float *restrict a, const ulong a_offset,
     const int rows = (int)min((long)336, 1000 - m0);
     const int cols = (int)min((long)256, 999 - n0);
     a += matrix * 1000 * 501;
-#line 92 "matmul_vector.cl"
+#line 96 "matmul_vector.cl"
     b += matrix * 501 * 999;
-#line 94 "matmul_vector.cl"
+#line 98 "matmul_vector.cl"
     const ulong c0 = matrix * 1000 * 999;
 
     for (long k0 = 0; k0 < 501; k0 += 512) {
         const int kc = (int)min((long)512, 501 - k0);
         const int kp = (kc + 15) / 16 * 16;
 
-#line 104 "matmul_vector.cl"
+#line 108 "matmul_vector.cl"
         /* Pack b. */
-#line 118 "matmul_vector.cl"
+#line 144 "matmul_vector.cl"
         for (int j = 0; j < cols; j += 64) {
             for (int l = 0; l < kp; l++) {
                 __local float *to = bs + j * kp + l * 64;
-#line 144 "matmul_vector.cl"
+#line 170 "matmul_vector.cl"
                 const ulong from = (ulong)(k0 + l) * 999 + n0 + j;
                 if (l < kc && j + 64 <= cols) {
                     #pragma unroll
@@ -138,23 +139,23 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                     for (int e = 0; e < 64; e++)
                         to[e] = l < kc && j + e < cols ? load1_f32(b, from + e) : 0.0f;
                 }
-#line 154 "matmul_vector.cl"
+#line 180 "matmul_vector.cl"
             }
         }
 
-#line 220 "matmul_vector.cl"
+#line 246 "matmul_vector.cl"
         for (int i0 = 0; i0 < rows; i0 += 240) {
             const int block = min(240, rows - i0);
-#line 223 "matmul_vector.cl"
+#line 249 "matmul_vector.cl"
             const int below = i0 + 240 < rows;
             __global const float *next_a = a + (ulong)(m0 + (below ? i0 + 240 : 0)) * 501 +
                                       (below ? k0 : k0 + 512);
             const int lines_a = below || k0 + 512 < 501 ? 7680 : 0;
             int fetched_a = 0;
 
-#line 230 "matmul_vector.cl"
+#line 256 "matmul_vector.cl"
             /* Pack a. */
-#line 247 "matmul_vector.cl"
+#line 273 "matmul_vector.cl"
             for (int i = 0; i < block; i += 6) {
                 __local float *to = as + i * kp;
                 for (int l = 0; l < kp; l += 16) {
@@ -166,11 +167,11 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                             const ulong from = (ulong)row * 501 + col;
                             if (l + 16 <= kc) {
                                 v = load16_f32(a, from);
-#line 259 "matmul_vector.cl"
+#line 285 "matmul_vector.cl"
                             } else {
                                 const int left = kc - l;
                                 v = load16_f32_part(a, from, left);
-#line 263 "matmul_vector.cl"
+#line 289 "matmul_vector.cl"
                             }
                         }
                         ((__local vec16 *)to)[r] = v;
@@ -178,14 +179,14 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                     to += 96;
                 }
             }
-#line 271 "matmul_vector.cl"
+#line 297 "matmul_vector.cl"
             /* Multiply. */
             for (int j = 0; j < cols; j += 64) {
                 for (int i = 0; i < block; i += 6) {
                     __local const float *ap = as + i * kp;
-#line 279 "matmul_vector.cl"
+#line 305 "matmul_vector.cl"
                     __local const float *bp = bs + j * kp;
-#line 281 "matmul_vector.cl"
+#line 307 "matmul_vector.cl"
                     vec16 sum[6][4];
                     #pragma unroll
                     for (int r = 0; r < 6; r++)
@@ -193,26 +194,26 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         for (int v = 0; v < 4; v++)
                             sum[r][v] = (vec16)(0.0f);
                     for (int l = 0; l < kp; l += 16) {
-#line 289 "matmul_vector.cl"
+#line 315 "matmul_vector.cl"
                         if (fetched_a < lines_a) {
                             const int from_row = fetched_a / 32;
                             const int from_line = fetched_a++ % 32;
                             FETCH(next_a + (ulong)from_row * 501 + from_line * 16);
                         }
-#line 302 "matmul_vector.cl"
+#line 328 "matmul_vector.cl"
                         #pragma unroll
                         for (int u = 0; u < 16; u++) {
                             vec16 row[4];
                             #pragma unroll
                             for (int v = 0; v < 4; v++)
-#line 310 "matmul_vector.cl"
+#line 336 "matmul_vector.cl"
                                 row[v] = vload16(u * 4 + v, bp);
-#line 312 "matmul_vector.cl"
+#line 338 "matmul_vector.cl"
                             #pragma unroll
                             for (int r = 0; r < 6; r++) {
-#line 317 "matmul_vector.cl"
+#line 343 "matmul_vector.cl"
                                 const vec16 x = (vec16)(ap[r * 16 + u]);
-#line 319 "matmul_vector.cl"
+#line 345 "matmul_vector.cl"
                                 #pragma unroll
                                 for (int v = 0; v < 4; v++)
                                     sum[r][v] = fma(x, row[v], sum[r][v]);
@@ -221,10 +222,10 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         ap += 96;
                         bp += 1024;
                     }
-#line 345 "matmul_vector.cl"
+#line 371 "matmul_vector.cl"
                     const long row0 = m0 + i0 + i, col0 = n0 + j;
                     const ulong at0 = c0 + (ulong)row0 * 999 + col0;
-#line 367 "matmul_vector.cl"
+#line 393 "matmul_vector.cl"
                     if (i + 6 <= block && j + 64 <= cols) {
                         #pragma unroll
                         for (int r = 0; r < 6; r++) {
@@ -233,12 +234,12 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                                 const ulong at = at0 + (ulong)r * 999 + v * 16;
 #line 4 "op/store.cl"
                                 store16_f32(sum[r][v], c, at);
-#line 374 "matmul_vector.cl"
+#line 400 "matmul_vector.cl"
                             }
                         }
                         continue;
                     }
-#line 379 "matmul_vector.cl"
+#line 405 "matmul_vector.cl"
                     /* One copy of the ops' code, not one for each register of the tile. */
                     vec16 tile[24];
                     #pragma unroll
@@ -250,17 +251,17 @@ void matmul(__global const float *restrict a, const ulong a_offset,
                         for (int v = 0; v < 4; v++) {
                             const ulong at = at0 + (ulong)r * 999 + v * 16;
                             const int left = cols - j - v * 16;
-#line 394 "matmul_vector.cl"
+#line 420 "matmul_vector.cl"
                             vec16 x = tile[r * 4 + v];
-#line 410 "matmul_vector.cl"
+#line 438 "matmul_vector.cl"
                             if (left >= 16) {
 #line 4 "op/store.cl"
                                 store16_f32(x, c, at);
-#line 412 "matmul_vector.cl"
+#line 440 "matmul_vector.cl"
                             } else if (left > 0) {
 #line 4 "op/store.cl"
                                 store16_f32_part(x, c, at, left);
-#line 414 "matmul_vector.cl"
+#line 442 "matmul_vector.cl"
                             }
                         }
                     }

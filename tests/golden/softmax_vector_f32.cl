@@ -20,26 +20,27 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float16 vec16;
 
-#line 13 "access.cl"
+#line 14 "access.cl"
 /* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
 typedef struct __attribute__((packed)) {
     vec16 v;
 } floats16;
 
-#line 56 "access.cl"
+#line 66 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
-#line 63 "access.cl"
+#line 76 "access.cl"
     return vload16(0, p + i);
+#line 78 "access.cl"
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-#line 80 "access.cl"
+#line 94 "access.cl"
     ((__global floats16 *)(p + i))->v = v;
 }
 
-#line 193 "access.cl"
+#line 222 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];

@@ -6,19 +6,19 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 136 "access.cl"
+#line 158 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 150 "access.cl"
+#line 172 "access.cl"
     const uint bits = as_uint(v);
     const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint quiet = (bits >> 16) | 0x40u;
     return convert_ushort(select(rounded, quiet, isnan(v)));
-#line 155 "access.cl"
+#line 177 "access.cl"
 }
 
-#line 158 "access.cl"
+#line 180 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -29,7 +29,7 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
     p[i] = to_bf16_1(v);
 }
 
-#line 4 "transpose_vector.cl"
+#line 7 "transpose_vector.cl"
 /* y = x^T for each of batch matrices, x[m,n]: bits are moved as they are, NaN's too.
  *
  * A work-item takes a tile of 64 rows and 256 columns of x, in blocks of 16 x 16 that are
@@ -55,14 +55,15 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 #define PAST_CACHE(v, p) (*(p) = (v))
 #endif
 #endif
-#line 19 "transpose_vector.cl"
+#line 22 "transpose_vector.cl"
 typedef struct __attribute__((packed)) {
     ushort16 v;
 } unaligned;
 
+#line 62 "transpose_vector.cl"
 /* Element (i, j) moves to (j, i): rows i and i + 8 are interleaved, which turns the eight bits of the
  * two indexes round by one, four times. */
-#line 27 "transpose_vector.cl"
+#line 66 "transpose_vector.cl"
 static void transpose16(ushort16 *t)
 {
     ushort16 s[16];
@@ -82,8 +83,8 @@ static void transpose16(ushort16 *t)
     }
 }
 
-#line 67 "transpose_vector.cl"
-/* One or two blocks of 16 rows of 16, the second below the first. A line of y is written at once. */
+#line 107 "transpose_vector.cl"
+/* Up to 2 blocks of 16 rows of 16, one below the other. Their columns are written at once. */
 static void move_blocks(__global const ushort *from, ulong from_row, __global ushort *to, ulong to_row,
                         int blocks, int past)
 {
@@ -92,7 +93,9 @@ static void move_blocks(__global const ushort *from, ulong from_row, __global us
         ushort16 t[16];
         #pragma unroll
         for (int i = 0; i < 16; i++)
+#line 119 "transpose_vector.cl"
             t[i] = vload16(0, from + (16 * b + i) * from_row);
+#line 121 "transpose_vector.cl"
         transpose16(t);
         #pragma unroll
         for (int j = 0; j < 16; j++)
@@ -106,7 +109,7 @@ static void move_blocks(__global const ushort *from, ulong from_row, __global us
                 ((__global unaligned *)(to + j * to_row))[b].v = columns[2 * j + b];
 }
 
-#line 91 "transpose_vector.cl"
+#line 135 "transpose_vector.cl"
 static void move_edge(__global const ushort *from, ulong from_row, __global ushort *to, ulong to_row,
                       int rows, int cols)
 {
@@ -121,11 +124,11 @@ void transpose(__global const ushort *restrict x, const ulong x_offset,
                const long batch,
                const long m,
                const long n)
-#line 100 "transpose_vector.cl"
+#line 144 "transpose_vector.cl"
 {
     x += x_offset;
     y += y_offset;
-#line 102 "transpose_vector.cl"
+#line 146 "transpose_vector.cl"
     const ulong tiles_n = ((n + 255) / 256);
     const ulong tiles = (((m + 63) / 64) * ((n + 255) / 256));
     const ulong tile = get_group_id(0) % tiles;
@@ -141,12 +144,12 @@ void transpose(__global const ushort *restrict x, const ulong x_offset,
     const int past = ((((2 * batch) * n) * m) >= 33554432) && (((ulong)to | to_row * sizeof *to) & 63) == 0;
     const int full_rows = rows / 16 * 16, full_cols = cols / 16 * 16;
 
-#line 122 "transpose_vector.cl"
+#line 166 "transpose_vector.cl"
     for (int i = 0; i < full_rows; i += 32)
         for (int j = 0; j < full_cols; j += 16)
             move_blocks(from + i * from_row + j, from_row, to + j * to_row + i, to_row,
                         min((full_rows - i) / 16, 2), past);
-#line 127 "transpose_vector.cl"
+#line 171 "transpose_vector.cl"
     move_edge(from + full_cols, from_row, to + full_cols * to_row, to_row, rows, cols - full_cols);
     move_edge(from + full_rows * from_row, from_row, to + full_rows, to_row, rows - full_rows,
               full_cols);
