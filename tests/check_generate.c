@@ -442,7 +442,7 @@ START_TEST(test_emit)
     ck_assert_ptr_nonnull(strstr(kiln_last_error(), "simt: variant=vector was asked for"));
     ck_assert_int_eq(kiln_emit("matmul  n=1 m=1 k=1", NULL, &source), KILN_OK);
     ck_assert_ptr_nonnull(strstr(source, "matmul m=1 n=1 k=1 dtype=f32"));
-    ck_assert_ptr_nonnull(strstr(source, "wide"));
+    ck_assert_ptr_nonnull(strstr(source, "decode"));
     kiln_free(source);
     /* A template directory that is wrong is the template's error. */
     ck_assert_int_eq(setenv("KILN_TEMPLATE_DIR", "/nonexistent", 1), 0);
