@@ -205,7 +205,7 @@ kiln 0 show matmul m=512 n=512 k=512 --facts gpu
 quiet
 has '^matmul m=512 n=512 k=512 dtype=f32$'
 has '^  variant  *wide'
-has '^  passed over  *skinny: the device is no CPU; vector: the device is no CPU; wgmma: '
+has '^  passed over  *skinny: the device is no CPU; vector: the device is no CPU; decode: m=512: must be known, and 8 at most; wgmma: '
 has '^  flops  *268 M$'
 has '^  bytes  *3 MiB'
 has '^a  *\[512, 512\]  *f32  *in  *1 MiB$'
