@@ -26,6 +26,7 @@ static cl_program build(void)
     kiln_env env;
     kiln_env_init(&env, NULL);
     test_ok(kiln_env_int(&env, "W", 16));
+    test_ok(kiln_env_int(&env, "CPU", 1));
     kiln_template_params params = {NULL, &env, NULL, 0};
     kiln_text text = {0};
     kiln_text_add(&text, "typedef float16 vec16;\n");
