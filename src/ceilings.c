@@ -64,8 +64,7 @@ static kiln_status build(probe *p, const char *file, const char *entry, const na
     if (status == KILN_OK)
         status = source.failed
                      ? kiln_fail_memory()
-                     : kiln_program_build(p->context, &(kiln_program_source){source.data, entry, 0},
-                                          true, &p->program);
+                     : kiln_program_build(p->context, source.data, entry, true, &p->program);
     kiln_text_free(&source);
     kiln_env_free(&env);
     return status;

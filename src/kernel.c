@@ -9,16 +9,23 @@
 
 /* ---- life -------------------------------------------------------------------------------- */
 
-static void free_kernel(kiln_kernel *kernel)
+/* What was generated and built. */
+static void drop_made(kiln_kernel *kernel)
 {
     for (size_t i = 0; i < KILN_MAX_STAGES; i++)
         kiln_program_free(&kernel->programs[i]);
+    kiln_generated_free(&kernel->generated);
+    free(kernel->tuning);
+    kernel->tuning = NULL;
+}
+
+static void free_kernel(kiln_kernel *kernel)
+{
+    drop_made(kernel);
     for (size_t i = 0; i < KILN_MAX_SCRATCH; i++)
         if (kernel->kept.buffers[i])
             clReleaseMemObject(kernel->kept.buffers[i]);
-    kiln_generated_free(&kernel->generated);
     kiln_spec_free(&kernel->spec);
-    free(kernel->tuning);
     pthread_mutex_destroy(&kernel->lock);
     free(kernel);
 }
@@ -128,7 +135,8 @@ static kiln_status check_sizes(const kiln_spec *spec, const kiln_generated *gene
 }
 
 /* Of the candidate's values, or if it is NULL of what was tuned, or else of what is derived. */
-static kiln_status generate(kiln_kernel *kernel, const kiln_candidate *candidate)
+static kiln_status generate(kiln_kernel *kernel, const kiln_candidate *candidate,
+                            const kiln_facts *facts)
 {
     kiln_context *context = kernel->context;
     kiln_candidate *tuned = NULL;
@@ -136,26 +144,26 @@ static kiln_status generate(kiln_kernel *kernel, const kiln_candidate *candidate
     kiln_status status = KILN_OK;
     char *reason = NULL;
     if (candidate)
-        status = kiln_choose_check(&kernel->spec, &context->facts, candidate->variant,
-                                   candidate->values, &reason);
+        status =
+            kiln_choose_check(&kernel->spec, facts, candidate->variant, candidate->values, &reason);
     else
         status = kiln_context_tuned(context, &kernel->spec, &tuned, &count);
     if (status == KILN_OK && reason)
         status = kiln_fail(KILN_UNSUPPORTED, "%s: %s", kernel->spec.row->name, reason);
     free(reason);
     if (status == KILN_OK)
-        status = kiln_generate_among(&kernel->spec, &context->facts, context->template_dir,
+        status = kiln_generate_among(&kernel->spec, facts, context->template_dir,
                                      candidate ? candidate : tuned, count, &kernel->generated);
     kiln_tuned_free(tuned, candidate ? 0 : count);
     return status;
 }
 
-/* Generates and builds, without any lock: others that want the same kernel wait for its state. */
-static kiln_status make(kiln_kernel *kernel, const kiln_candidate *candidate)
+static kiln_status make_for(kiln_kernel *kernel, const kiln_candidate *candidate,
+                            const kiln_facts *facts)
 {
     kiln_context *context = kernel->context;
     double start = kiln_seconds();
-    kiln_status status = generate(kernel, candidate);
+    kiln_status status = generate(kernel, candidate, facts);
     if (status != KILN_OK)
         return status;
     status = check_sizes(&kernel->spec, &kernel->generated);
@@ -173,8 +181,8 @@ static kiln_status make(kiln_kernel *kernel, const kiln_candidate *candidate)
     kernel->cache = KILN_FROM_DISK;
     for (size_t i = 0; i < kernel->generated.num_stages; i++) {
         const kiln_stage_text *stage = &kernel->generated.stages[i];
-        const kiln_program_source source = {stage->source, stage->entry, stage->stage->registers};
-        status = kiln_program_build(context, &source, !candidate, &kernel->programs[i]);
+        status = kiln_program_build(context, stage->source, stage->entry, !candidate,
+                                    &kernel->programs[i]);
         if (status != KILN_OK)
             return status;
         if (!kernel->programs[i].from_disk)
@@ -187,6 +195,24 @@ static kiln_status make(kiln_kernel *kernel, const kiln_candidate *candidate)
              kernel->cache == KILN_FROM_DISK ? "from the cache" : "compiled",
              1e3 * kernel->create_s);
     return KILN_OK;
+}
+
+/* Generates and builds, without any lock: others that want the same kernel wait for its state. What
+ * the driver does not take with PTX in line is made without, unless the variant was asked for. */
+static kiln_status make(kiln_kernel *kernel, const kiln_candidate *candidate)
+{
+    kiln_context *context = kernel->context;
+    kiln_status status = make_for(kernel, candidate, &context->facts);
+    if (status != KILN_BUILD_FAILED || candidate || !context->facts.sm ||
+        strstr(kernel->spec.text, " variant="))
+        return status;
+    kiln_log(context, KILN_LOG_INFO, "%s: made without PTX in line, as %.400s", kernel->spec.text,
+             kiln_last_error());
+    kiln_facts plain = context->facts;
+    plain.sm = plain.sm_a = 0;
+    plain.static_local = plain.local_mem;
+    drop_made(kernel);
+    return make_for(kernel, NULL, &plain);
 }
 
 /* With the context's lock held: the kernel of this spec, with a reference more. */

@@ -2,7 +2,6 @@
 #include "device.h"
 #include "nvidia.h"
 #include "template.h"
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,27 +11,12 @@ const char kiln_build_options[] = "-cl-std=CL1.2 -w";
 /* Raised when programs are built or kept in another way. */
 #define IDENTITY_FORMAT 1
 
-typedef struct {
-    char text[80];
-} options;
-
-static options options_of(const kiln_context *context, const kiln_program_source *source)
-{
-    options o;
-    if (source->registers && context->facts.sm)
-        snprintf(o.text, sizeof o.text, "%s -cl-nv-maxrregcount=%d", kiln_build_options,
-                 source->registers);
-    else
-        snprintf(o.text, sizeof o.text, "%s", kiln_build_options);
-    return o;
-}
-
-char *kiln_program_identity(const kiln_context *context, const kiln_program_source *source)
+char *kiln_program_identity(const kiln_context *context, const char *source, const char *entry)
 {
     kiln_text text = {0};
     kiln_text_addf(&text, "format: %d\n%soptions: %s\nentry: %s\n\n", IDENTITY_FORMAT,
-                   context->identity, options_of(context, source).text, source->entry);
-    kiln_text_add(&text, source->text);
+                   context->identity, kiln_build_options, entry);
+    kiln_text_add(&text, source);
     return kiln_text_take(&text);
 }
 
@@ -68,19 +52,18 @@ static kiln_status fail_build(cl_program program, cl_device_id device, const cha
     return kiln_fail_text(KILN_BUILD_FAILED, &sentence);
 }
 
-/* Builds and creates the kernel, which must come before the binary is read: some drivers compile
- * that late. */
-static kiln_status finish_program(kiln_context *context, const kiln_program_source *source,
-                                  bool is_binary, kiln_program *program)
+/* source: NULL for a binary. Builds and creates the kernel, which must come before the binary is
+ * read: some drivers compile that late. */
+static kiln_status finish_program(kiln_context *context, const char *entry, const char *source,
+                                  kiln_program *program)
 {
-    cl_int code = clBuildProgram(program->program, 1, &context->device,
-                                 options_of(context, source).text, NULL, NULL);
+    cl_int code =
+        clBuildProgram(program->program, 1, &context->device, kiln_build_options, NULL, NULL);
     if (code == CL_BUILD_PROGRAM_FAILURE || code == CL_COMPILER_NOT_AVAILABLE)
-        return fail_build(program->program, context->device, source->entry,
-                          is_binary ? NULL : source->text, code);
+        return fail_build(program->program, context->device, entry, source, code);
     if (code != CL_SUCCESS)
         return kiln_fail_cl("clBuildProgram", code);
-    program->kernel = clCreateKernel(program->program, source->entry, &code);
+    program->kernel = clCreateKernel(program->program, entry, &code);
     return code == CL_SUCCESS ? KILN_OK : kiln_fail_cl("clCreateKernel", code);
 }
 
@@ -102,19 +85,17 @@ void kiln_program_free(kiln_program *program)
 }
 
 /* In place of a program built from source, the one that it becomes by nvidia.h's pass. */
-static kiln_status retarget_program(kiln_context *context, const kiln_program_source *source,
-                                    kiln_program *program)
+static kiln_status retarget_program(kiln_context *context, const char *entry, kiln_program *program)
 {
     cl_program result;
     kiln_status status = kiln_nvidia_retarget(context, program->program, &result);
     drop_program(program);
     program->program = result;
-    return status == KILN_OK ? finish_program(context, source, true, program) : status;
+    return status == KILN_OK ? finish_program(context, entry, NULL, program) : status;
 }
 
 /* Whether the cache had it and the driver took it. */
-static bool load_program(kiln_context *context, const kiln_program_source *source,
-                         kiln_program *program)
+static bool load_program(kiln_context *context, const char *entry, kiln_program *program)
 {
     void *binary;
     size_t length;
@@ -128,12 +109,11 @@ static bool load_program(kiln_context *context, const kiln_program_source *sourc
     free(binary);
     if (code != CL_SUCCESS) {
         program->program = NULL;
-    } else if (finish_program(context, source, true, program) == KILN_OK) {
+    } else if (finish_program(context, entry, NULL, program) == KILN_OK) {
         program->from_disk = true;
         return true;
     }
-    kiln_log(context, KILN_LOG_INFO, "%s: the driver refused its cached binary; compiling",
-             source->entry);
+    kiln_log(context, KILN_LOG_INFO, "%s: the driver refused its cached binary; compiling", entry);
     drop_program(program);
     return false;
 }
@@ -155,33 +135,32 @@ static void save_program(kiln_context *context, cl_program program, const char *
                  kiln_cl_error_name(code), code);
 }
 
-kiln_status kiln_program_build(kiln_context *context, const kiln_program_source *source, bool keep,
-                               kiln_program *program)
+kiln_status kiln_program_build(kiln_context *context, const char *source, const char *entry,
+                               bool keep, kiln_program *program)
 {
     memset(program, 0, sizeof *program);
     kiln_cache_mode mode = kiln_cache_get_mode(context->cache);
-    program->identity = kiln_program_identity(context, source);
+    program->identity = kiln_program_identity(context, source, entry);
     if (!program->identity)
         return kiln_fail_memory();
-    bool loaded = load_program(context, source, program);
+    bool loaded = load_program(context, entry, program);
     kiln_status status = KILN_OK;
     const char *dir = kiln_cache_dir(context->cache);
     if (!loaded && mode == KILN_CACHE_REQUIRE)
         status = kiln_fail(KILN_CACHE_MISS,
                            "%s: its binary is not in the cache %s, and KILN_CACHE=require forbids "
                            "compiling",
-                           source->entry, dir ? dir : "given to the context");
+                           entry, dir ? dir : "given to the context");
     if (!loaded && status == KILN_OK) {
         cl_int code;
-        program->program =
-            clCreateProgramWithSource(context->cl, 1, (const char *[]){source->text}, NULL, &code);
+        program->program = clCreateProgramWithSource(context->cl, 1, &source, NULL, &code);
         if (code != CL_SUCCESS) {
             program->program = NULL;
             status = kiln_fail_cl("clCreateProgramWithSource", code);
         } else {
-            status = finish_program(context, source, false, program);
-            if (status == KILN_OK && kiln_nvidia_is_marked(source->text))
-                status = retarget_program(context, source, program);
+            status = finish_program(context, entry, source, program);
+            if (status == KILN_OK && kiln_nvidia_is_marked(source))
+                status = retarget_program(context, entry, program);
         }
         if (status == KILN_OK && keep && mode == KILN_CACHE_ON && !context->compiles_late)
             save_program(context, program->program, program->identity);

@@ -12,25 +12,19 @@ typedef struct kiln_program {
     bool from_disk;
 } kiln_program;
 
-typedef struct kiln_program_source {
-    const char *text;
-    const char *entry;
-    int registers; /* a bound of a work-item's where the driver takes one (NVIDIA's); 0: none */
-} kiln_program_source;
-
 /* The build options of every program. */
 extern const char kiln_build_options[];
 
-/* Builds source and creates its kernel: from the cache if its binary is there. Where the
+/* Builds source and creates its kernel entry: from the cache if its binary is there. Where the
  * driver's binary is whole at once it is kept at once; else after a run (kiln_program_ran). Unless
  * keep, it is not kept: a tuner makes many that nobody wants again. */
-kiln_status kiln_program_build(kiln_context *context, const kiln_program_source *source, bool keep,
-                               kiln_program *program);
+kiln_status kiln_program_build(kiln_context *context, const char *source, const char *entry,
+                               bool keep, kiln_program *program);
 void kiln_program_free(kiln_program *program);
 
 /* The identity under which the binary of source is kept. The caller frees it; NULL when memory ran
  * out. */
-char *kiln_program_identity(const kiln_context *context, const kiln_program_source *source);
+char *kiln_program_identity(const kiln_context *context, const char *source, const char *entry);
 
 /* Around the enqueueing of each launch, by the thread that holds the kernel's lock. event is the
  * launch's, NULL if it failed: once all launches of the program are over its binary is kept, by a

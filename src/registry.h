@@ -114,7 +114,6 @@ typedef struct kiln_stage {
                               dimensions are limited to 65,535 on some devices */
     const char *workgroup; /* work-items in a group */
     const char *when;      /* only if this formula, over spec and tuning values, is true */
-    int registers; /* a bound of a work-item's on NVIDIA, so that more groups fit; 0: none */
 } kiln_stage;
 
 /* One way to do a kernel. */

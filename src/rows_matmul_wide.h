@@ -33,7 +33,7 @@
 #define WIDE_STAGE                                                                                 \
     {                                                                                              \
         .file = "matmul_wide.cl", .groups = "ceildiv(m,BM)*TILES_N*batch",                         \
-        .workgroup = "BM*BN/(8*TN)", .registers = 128                                              \
+        .workgroup = "BM*BN/(8*TN)"                                                                \
     }
 
 #endif

@@ -56,6 +56,32 @@ START_TEST(test_facts)
 }
 END_TEST
 
+/* A device that has the chip's facts, and whose compiler takes no PTX: the kernel is made all the
+ * same. */
+START_TEST(test_refused)
+{
+    kiln_context *context;
+    kiln_kernel *kernel;
+    kiln_kernel_info info;
+    const kiln_context_params params = {.device = kiln_context_device(test_context)};
+    test_ok(kiln_create_context(&params, &context));
+    if (context->facts.sm == 0) {
+        context->facts.cpu = false;
+        context->facts.sm = 90;
+        context->facts.sm_a = 1;
+        context->facts.static_local = 231424;
+        test_ok(kiln_create_kernel(context, "matmul m=100 n=70 k=96 dtype=bf16", &kernel));
+        test_ok(kiln_get_kernel_info(kernel, &info));
+        ck_assert_str_ne(info.variant, "wgmma");
+        kiln_release_kernel(kernel);
+        ck_assert_int_eq(
+            kiln_create_kernel(context, "matmul m=100 n=70 k=96 dtype=bf16 variant=wgmma", &kernel),
+            KILN_BUILD_FAILED);
+    }
+    kiln_release_context(context);
+}
+END_TEST
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -66,6 +92,7 @@ int main(void)
     tcase_add_test(tests, test_registers);
     tcase_add_test(tests, test_marks);
     tcase_add_test(tests, test_facts);
+    tcase_add_test(tests, test_refused);
     suite_add_tcase(suite, tests);
     int failed = test_main(suite);
     test_close();

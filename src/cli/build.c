@@ -14,8 +14,7 @@ static bool is_kept(const kiln_kernel *kernel)
     bool kept = true;
     for (size_t i = 0; i < kernel->generated.num_stages && kept; i++) {
         const kiln_stage_text *stage = &kernel->generated.stages[i];
-        const kiln_program_source source = {stage->source, stage->entry, stage->stage->registers};
-        char *identity = kiln_program_identity(context, &source);
+        char *identity = kiln_program_identity(context, stage->source, stage->entry);
         void *binary = NULL;
         size_t length;
         kept = identity &&
