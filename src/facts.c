@@ -98,6 +98,9 @@ kiln_status kiln_facts_parse(const char *text, kiln_facts *facts)
         if (!comma)
             break;
     }
+    /* More than local memory may be declared only where a driver was found to take it. */
+    if (facts->sm == 0)
+        facts->static_local = facts->local_mem;
     free(copy);
     return status;
 }

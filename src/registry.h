@@ -129,6 +129,7 @@ typedef struct kiln_variant {
     kiln_let lets[KILN_MAX_LETS];      /* for the template and the stages */
     const char *widths[3];             /* vector widths of its loads, stores and hooks */
     bool fixed_workgroup;              /* workgroup_size is accepted and not used */
+    bool special; /* for some shapes alone: for others not to be chosen is no limit of theirs */
     kiln_scratch scratch[KILN_MAX_SCRATCH];
     kiln_stage stages[KILN_MAX_STAGES];
 } kiln_variant;

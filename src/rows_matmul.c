@@ -108,7 +108,8 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
                  "blocks of ${MC}x${NC} by ${KC} do not fit the device's ${LOCAL_MEM} bytes of "   \
                  "local memory"}},                                                                 \
     .widths = {"16", "W"}, .fixed_workgroup = true
-/* STRIPS: of equal height, as many as fill the device; where tiles are as high as here with SIMD <=
+/* None of these that count groups or scratch asks known(): the template and the launch, which knows
+ * more, would not agree. STRIPS: of equal height, as many as fill the device; where tiles are as high as here with SIMD <=
  * 8, so many that no compute unit has one more than the others. */
 #define VECTOR_LETS                                                                                \
     {"KB", "known(k) ? min(KC,roundup(k,16)) : KC"}, {"SUMS", "!known(k) || k > KC"},              \
@@ -117,7 +118,7 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
         {"TILE_COLS", "min(roundup(ceildiv(columns,TILES_N),NR),NC)"},                             \
         {"ENOUGH", "max(ceildiv(m,MS),min(ceildiv(m,8*MR),"                                        \
                    "ceildiv(2*COMPUTE_UNITS,TILES_N*batch)))"},                                    \
-        {"STRIPS", "SIMD > 8 || !known(TILES_N*batch) || TILES_N*batch % COMPUTE_UNITS == 0 ? "    \
+        {"STRIPS", "SIMD > 8 || TILES_N*batch % COMPUTE_UNITS == 0 ? "                             \
                    "ENOUGH : max(ENOUGH,min(ceildiv(m,8*MR),roundup(ENOUGH,COMPUTE_UNITS)))"},     \
         {"STRIP", "min(roundup(ceildiv(m,STRIPS),MR),MS)"},                                        \
     {                                                                                              \

@@ -14,11 +14,11 @@
                "workgroup_size=${workgroup_size}: this variant's groups have 256"},                \
               {"MAX_WORKGROUP >= 256", "groups of 256 are over the device's ${MAX_WORKGROUP}"}},   \
     .tune = {{"KC", {512, 1024, 2048, 4096, 256}}, {"FILL", {4, 8, 3, 2, 1}}},                     \
-    .presets = {"KC=trans_b&&m<=2?2048:512 FILL=4", "KC=256 FILL=4"},                              \
+    .presets = {"KC=trans_b&&known(m)&&m<=2?2048:512 FILL=4", "KC=256 FILL=4"},                    \
     .require =                                                                                     \
         {{"4*max(m*KC,trans_b ? 1024*m : 2048) <= LOCAL_MEM",                                      \
           "${m} rows by ${KC} do not fit the device's ${LOCAL_MEM} bytes of local memory"}},       \
-    .widths = {"W"}
+    .widths = {"W"}, .special = true
 /* FILL: groups a compute unit. */
 #define DECODE_LETS                                                                                \
     {"W", "dtype == 'f32' ? 4 : 8"}, {"COLS", "trans_b ? 32 : 32*W"},                              \

@@ -46,7 +46,7 @@
                  "roundup(BN,trans_b ? W : W*NV)+W) <= LOCAL_MEM",                                 \
                  "${BN} columns by ${KB} do not fit the device's ${LOCAL_MEM} bytes of local "     \
                  "memory"}},                                                                       \
-    .widths = {"16", "W"}, .fixed_workgroup = true
+    .widths = {"16", "W"}, .fixed_workgroup = true, .special = true
 /* DENSE: columns of b side by side for one of c; HALVES: of b that lie apart. SHARES: of equal
  * width, so many for each compute unit. */
 #define SKINNY_LETS                                                                                \

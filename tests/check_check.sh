@@ -101,7 +101,7 @@ check any --model gpt-oss-120b --facts gpu
 has '^matmul_tn  *yes  *5  within limits  tile_size: m=2880 is 22 tiles of 128 and 64 over$'
 # Local memory: tiles of 128 would fit if there were more than 16 KiB.
 check any --model llama-3-70b --facts gpu,local_mem=16384
-has '^matmul  .*within limits  local memory: 16 KiB: BM=64 .*with more BM=128 '
+has '^matmul  .*within limits  local memory: 16 KiB: BN=64 BK=8, with more BN=128 BK=16'
 check any --model llama-3-70b --facts gpu,max_workgroup=64
 has '^matmul  .*within limits  work-group: 64 work-items: .*, with more BM=128 '
 # 2^31: 256000 * 12288, and as many in one dimension.

@@ -358,14 +358,16 @@ START_TEST(test_facts)
     static const struct {
         const char *text;
         kiln_facts facts;
-    } cases[] = {{NULL, {false, 64, 49152, 1024, 1}},
-                 {"", {false, 64, 49152, 1024, 1}},
-                 {"gpu", {false, 64, 49152, 1024, 1}},
-                 {"cpu", {true, 2, 1 << 20, 4096, 16}},
-                 {"local_mem=16384", {false, 64, 16384, 1024, 1}},
-                 {"cpu,simd_width=8,local_mem=32768,max_workgroup=256,compute_units=24",
-                  {true, 24, 32768, 256, 8}},
-                 {"gpu,compute_units=132,compute_units=1", {false, 1, 49152, 1024, 1}}};
+    } cases[] = {
+        {NULL, {false, 64, 49152, 1024, 1, 0, 0, 49152}},
+        {"", {false, 64, 49152, 1024, 1, 0, 0, 49152}},
+        {"gpu", {false, 64, 49152, 1024, 1, 0, 0, 49152}},
+        {"cpu", {true, 2, 1 << 20, 4096, 16, 0, 0, 1 << 20}},
+        {"local_mem=16384", {false, 64, 16384, 1024, 1, 0, 0, 16384}},
+        {"cpu,simd_width=8,local_mem=32768,max_workgroup=256,compute_units=24",
+         {true, 24, 32768, 256, 8, 0, 0, 32768}},
+        {"gpu,compute_units=132,compute_units=1", {false, 1, 49152, 1024, 1, 0, 0, 49152}},
+        {"gpu,sm=90,sm_a=1,static_local=231424", {false, 64, 49152, 1024, 1, 90, 1, 231424}}};
     for (size_t c = 0; c < COUNT(cases); c++) {
         kiln_facts facts;
         ck_assert_int_eq(kiln_facts_parse(cases[c].text, &facts), KILN_OK);
@@ -374,6 +376,9 @@ START_TEST(test_facts)
         ck_assert_int_eq(facts.local_mem, cases[c].facts.local_mem);
         ck_assert_int_eq(facts.max_workgroup, cases[c].facts.max_workgroup);
         ck_assert_int_eq(facts.simd_width, cases[c].facts.simd_width);
+        ck_assert_int_eq(facts.sm, cases[c].facts.sm);
+        ck_assert_int_eq(facts.sm_a, cases[c].facts.sm_a);
+        ck_assert_int_eq(facts.static_local, cases[c].facts.static_local);
         kiln_env env;
         int64_t value;
         kiln_env_init(&env, NULL);

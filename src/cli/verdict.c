@@ -271,7 +271,7 @@ static kiln_status find_device_limits(special *s)
 {
     const kiln_facts *facts = &s->judge->facts;
     kiln_facts more_memory = *facts, more_items = *facts;
-    more_memory.local_mem = PLENTY;
+    more_memory.local_mem = more_memory.static_local = PLENTY;
     more_items.max_workgroup = PLENTY;
     kiln_status status =
         probe(s, &more_memory, "local memory", cli_bytes((double)facts->local_mem).text);
@@ -295,6 +295,8 @@ static kiln_status find_passed_over(special *s)
     const kiln_row *row = s->spec.row;
     for (size_t v = 0; row->variants[v] != s->generated.chosen.variant; v++) {
         const kiln_rule *allow = row->variants[v]->allow;
+        if (row->variants[v]->special)
+            continue;
         char *sentence = NULL;
         size_t i = 0;
         while (i < KILN_MAX_RULES && allow[i].formula && !sentence) {
