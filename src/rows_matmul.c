@@ -109,8 +109,8 @@ static const kiln_variant simt = {SIMT_TILES, .lets = {SIMT_LETS}, .stages = {SI
                  "local memory"}},                                                                 \
     .widths = {"16", "W"}, .fixed_workgroup = true
 /* None of these that count groups or scratch asks known(): the template and the launch, which knows
- * more, would not agree. STRIPS: of equal height, as many as fill the device; where tiles are as high as here with SIMD <=
- * 8, so many that no compute unit has one more than the others. */
+ * more, would not agree. STRIPS: of equal height, as many as fill the device; where tiles are as
+ * high as here with SIMD <= 8, so many that no compute unit has one more than the others. */
 #define VECTOR_LETS                                                                                \
     {"KB", "known(k) ? min(KC,roundup(k,16)) : KC"}, {"SUMS", "!known(k) || k > KC"},              \
         {"IN_C", "c_keeps"}, {"DIRECT", DIRECT_B}, {"ADDS", "defined(accumulate) && accumulate"},  \
