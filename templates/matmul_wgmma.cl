@@ -86,7 +86,7 @@ ${offsets}
     const __global ${T} *from_a = a;
 @end
     /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
-    const int small = (${m} <= 0x7fffffffL) & (${columns} <= 0x7fffffffL) & (${k} <= 0x7fffffffL);
+    const int small = max(max((long)${m}, (long)${columns}), (long)${k}) <= 0x7fffffffL;
     const int box_a = small & (${LDA} % 8 == 0) & (((ulong)from_a & 15) == 0);
     const int box_b = small & (${ldb} % 8 == 0) & (((ulong)b & 15) == 0);
     const int boxes = box_a && box_b;

@@ -26,7 +26,7 @@ static void expect_bytes(uint barrier_at, uint bytes)
 
 static void wait_phase(uint barrier_at, uint parity)
 {
-    uint over;
+    uint over = 0;
     do {
         asm volatile("{.reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; "
                      "selp.u32 %0, 1, 0, p;}"

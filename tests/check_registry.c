@@ -143,6 +143,41 @@ END_TEST
 
 /* ---- files ------------------------------------------------------------------------------- */
 
+/* Whether what counts groups or scratch asks known(), by itself or by a let: a launch, which knows
+ * more, would then count otherwise than the program does. */
+static bool asks_known(const kiln_let *lets, const char *formula, int depth)
+{
+    if (!formula || depth > 20)
+        return false;
+    if (strstr(formula, "known("))
+        return true;
+    for (size_t i = 0; i < KILN_MAX_LETS && lets[i].name; i++)
+        if (kiln_expr_mentions(formula, lets[i].name) &&
+            asks_known(lets, lets[i].formula, depth + 1))
+            return true;
+    return false;
+}
+
+START_TEST(test_counts)
+{
+    for (size_t r = 0; r < kiln_num_rows(); r++) {
+        const kiln_row *row = kiln_row_at(r);
+        for (size_t v = 0; v < KILN_MAX_VARIANTS && row->variants[v]; v++) {
+            const kiln_variant *variant = row->variants[v];
+            for (size_t s = 0; s < KILN_MAX_STAGES && variant->stages[s].file; s++)
+                ck_assert_msg(!asks_known(variant->lets, variant->stages[s].groups, 0) &&
+                                  !asks_known(variant->lets, variant->stages[s].workgroup, 0),
+                              "%s: %s: the groups of %s ask known()", row->name, variant->name,
+                              variant->stages[s].file);
+            for (size_t s = 0; s < KILN_MAX_SCRATCH && variant->scratch[s].name; s++)
+                ck_assert_msg(!asks_known(variant->lets, variant->scratch[s].count, 0),
+                              "%s: %s: the size of %s asks known()", row->name, variant->name,
+                              variant->scratch[s].name);
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_files)
 {
     ck_assert(is_embedded("kernels.cl.in"));
@@ -626,6 +661,7 @@ int main(void)
     tcase_add_test(tests, test_parameters);
     tcase_add_test(tests, test_variant_names);
     tcase_add_test(tests, test_files);
+    tcase_add_test(tests, test_counts);
     tcase_add_test(tests, test_ops);
     tcase_add_loop_test(tests, test_formulas, 0, (int)kiln_num_rows());
     tcase_add_loop_test(tests, test_formulas_with_options, 0, (int)kiln_num_rows());

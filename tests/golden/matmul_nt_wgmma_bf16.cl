@@ -149,7 +149,7 @@ static void expect_bytes(uint barrier_at, uint bytes)
 
 static void wait_phase(uint barrier_at, uint parity)
 {
-    uint over;
+    uint over = 0;
     do {
         asm volatile("{.reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; "
                      "selp.u32 %0, 1, 0, p;}"
@@ -286,7 +286,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
     const __global ushort *from_a = a;
 #line 88 "matmul_wgmma.cl"
     /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
-    const int small = (m <= 0x7fffffffL) & (8192 <= 0x7fffffffL) & (8192 <= 0x7fffffffL);
+    const int small = max(max((long)m, (long)8192), (long)8192) <= 0x7fffffffL;
     const int box_a = small & (8192 % 8 == 0) & (((ulong)from_a & 15) == 0);
     const int box_b = small & (8192 % 8 == 0) & (((ulong)b & 15) == 0);
     const int boxes = box_a && box_b;
