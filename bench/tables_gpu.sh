@@ -2,7 +2,8 @@
 # shellcheck disable=SC2154,SC2034,SC2016 # shared with bench/run; backquotes of Markdown
 # Tables of bench/run for a GPU, beside PyTorch on the same chip. They are made if named, not by default.
 
-# Rows of one process each: "row<TAB>SPEC<TAB>kiln ms<TAB>flops<TAB>bytes<TAB>variant<TAB>eager ms<TAB>compiled ms"
+# Rows of one process each: "row<TAB>SPEC<TAB>kiln ms<TAB>TFLOP/s<TAB>GB/s<TAB>eager ms<TAB>compiled ms<TAB>
+# ratio<TAB>eager TFLOP/s".
 gpu_process() {
     say "GPU, round $i of $processes"
     set --
@@ -11,12 +12,12 @@ gpu_process() {
     done <"$work/specs"
     "$build/kiln" bench --json --no-ceilings "$@" >"$work/json" || fail "kiln bench failed"
     # PyTorch's words for a spec are those that were given, kiln's are canonical.
-    bench_json "$work/json" device_median_s flops bytes variant | cut -f 2- | paste "$work/specs" - >"$work/ours"
+    bench_json "$work/json" device_median_s flops bytes | cut -f 2- | paste "$work/specs" - >"$work/ours"
     "$python" "$top/bench/torch_gpu.py" ${compile_too:+--compile} "$@" >"$work/out" 2>"$work/errors" ||
         fail "torch_gpu.py failed: $(tail -n 1 "$work/errors")"
     grep '^torch_gpu:' "$work/errors" >&2 || true
     awk -F '\t' '
-        FNR == NR { ms[$1] = 1e3 * $2; flops[$1] = $3; bytes[$1] = $4; variant[$1] = $5; next }
+        FNR == NR { ms[$1] = 1e3 * $2; flops[$1] = $3; bytes[$1] = $4; next }
         $1 == "row" { theirs[$2 SUBSEP $3] = $4; order[++n] = $2 }
         END {
             for (i = 1; i <= n; i++) {

@@ -1,5 +1,6 @@
 #include "nvidia.h"
 #include "device.h"
+#include "program.h"
 #include "template.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,8 +56,9 @@ void kiln_nvidia_pass(const char *ptx, kiln_text *out)
             kiln_text_add(out, GROUP);
             from += strlen(GROUP);
         } else {
-            const char piece[] = {*from++, '\0'};
-            kiln_text_add(out, piece);
+            const size_t plain = 1 + strcspn(from + 1, "/@.");
+            kiln_text_add_bytes(out, from, plain);
+            from += plain;
         }
     }
 }
@@ -102,19 +104,12 @@ kiln_status kiln_nvidia_retarget(const kiln_context *context, cl_program program
 
 /* ---- test builds ------------------------------------------------------------------------- */
 
-static bool builds(const kiln_context *context, cl_program program)
-{
-    return clBuildProgram(program, 1, &context->device, "-cl-std=CL1.2 -w", NULL, NULL) ==
-           CL_SUCCESS;
-}
-
 /* Whether the driver builds templates/nvidia_probe.cl with bytes of local memory and, if marked, an
  * instruction of sm_90a. */
-static kiln_status try_probe(const kiln_context *context, int64_t bytes, bool marked, bool *taken)
+static kiln_status try_probe(kiln_context *context, int64_t bytes, bool marked, bool *taken)
 {
     kiln_env env;
     kiln_text source = {0};
-    *taken = false;
     kiln_env_init(&env, NULL);
     kiln_status status = kiln_env_int(&env, "BYTES", bytes);
     if (status == KILN_OK)
@@ -124,27 +119,17 @@ static kiln_status try_probe(const kiln_context *context, int64_t bytes, bool ma
         status = kiln_template_expand(&params, "nvidia_probe.cl", &source);
     if (status == KILN_OK && source.failed)
         status = kiln_fail_memory();
-    if (status == KILN_OK) {
-        cl_int code;
-        const char *text = source.data;
-        cl_program program = clCreateProgramWithSource(context->cl, 1, &text, NULL, &code);
-        cl_program second = NULL;
-        *taken = code == CL_SUCCESS && builds(context, program);
-        if (*taken && marked)
-            *taken = kiln_nvidia_retarget(context, program, &second) == KILN_OK &&
-                     builds(context, second);
-        if (code == CL_SUCCESS)
-            clReleaseProgram(program);
-        if (second)
-            clReleaseProgram(second);
-    }
+    kiln_program program = {0};
+    *taken = status == KILN_OK &&
+             kiln_program_build(context, source.data, "probe", false, &program) == KILN_OK;
+    kiln_program_free(&program);
     kiln_text_free(&source);
     kiln_env_free(&env);
     return status;
 }
 
 /* By builds: usually the first one takes it all. */
-static kiln_status probe(const kiln_context *context, kiln_facts *facts)
+static kiln_status probe(kiln_context *context, kiln_facts *facts)
 {
     const size_t count = sizeof local_sizes / sizeof *local_sizes;
     const bool may_be_marked = facts->sm == 90;
@@ -221,18 +206,16 @@ kiln_status kiln_nvidia_facts(kiln_context *context)
 {
     kiln_facts *facts = &context->facts;
     kiln_text identity = {0};
-    facts->sm = capability_of(context->device);
-    if (facts->sm == 0)
+    const int64_t capability = capability_of(context->device);
+    if (capability == 0)
         return KILN_OK;
+    facts->sm = capability;
     kiln_text_addf(&identity, "test builds: 1\n%s", context->identity);
     if (identity.failed)
         return kiln_fail_memory();
     kiln_status status = KILN_OK;
-    if (load_probed(context, identity.data, facts)) {
-        status = KILN_OK;
-    } else if (kiln_cache_get_mode(context->cache) == KILN_CACHE_REQUIRE) {
-        facts->sm = 0; /* no compiling */
-    } else {
+    if (!load_probed(context, identity.data, facts)) {
+        /* KILN_CACHE=require forbids compiling: it finds nothing, and nothing is kept. */
         status = probe(context, facts);
         if (status == KILN_OK)
             keep_probed(context, identity.data, facts);
@@ -240,7 +223,7 @@ kiln_status kiln_nvidia_facts(kiln_context *context)
     kiln_text_free(&identity);
     if (status == KILN_OK && facts->sm == 0)
         kiln_log(context, KILN_LOG_INFO, "the driver takes no PTX in line: no tensor cores");
-    else if (status == KILN_OK && capability_of(context->device) == 90 && !facts->sm_a)
+    else if (status == KILN_OK && capability == 90 && !facts->sm_a)
         kiln_log(context, KILN_LOG_INFO, "the driver takes no programs for sm_90a: no wgmma");
     return status;
 }

@@ -156,7 +156,11 @@
     {                                                                                              \
         "PADDED", "roundup(n,16)"                                                                  \
     }
-#define PARTS_SCRATCH .scratch = {{.name = "parts", .count = "outs*PARTS*PADDED", .when = "outs"}}
+#define PARTS                                                                                      \
+    {                                                                                              \
+        .name = "parts", .count = "outs*PARTS*PADDED", .when = "outs"                              \
+    }
+#define PARTS_SCRATCH .scratch = {PARTS}
 
 #define FINISH_VECTOR                                                                              \
     {                                                                                              \

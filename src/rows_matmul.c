@@ -143,31 +143,40 @@ static const kiln_variant wgmma = {WGMMA_TILES, .lets = {WGMMA_LETS}, .scratch =
 
 /* With a norm of a's rows in front: its statistics first, then the product normalises a on its way
  * in. */
-#define STATS_SCRATCH .scratch = {{.name = "stats", .count = "m*STATS"}}
-#define STATS_LETS    NORM_LETS("a", "k", "lda", "1 + 2*centred")
+#define STATS                                                                                      \
+    {                                                                                              \
+        .name = "stats", .count = "m*STATS"                                                        \
+    }
+#define STATS_SCRATCH .scratch = {STATS}
+#define STATS_VECTOR                                                                               \
+    {                                                                                              \
+        .name = "stats", .file = "norm_vector.cl", .groups = "GROUPS", .workgroup = "1"            \
+    }
+#define STATS_SIMT                                                                                 \
+    {                                                                                              \
+        .name = "stats", .file = "norm_simt.cl", .groups = "m", .workgroup = "WG"                  \
+    }
+#define STATS_LETS NORM_LETS("a", "k", "lda", "1 + 2*centred")
 
 static const kiln_variant normed_vector = {
     VECTOR_TILES,
     .lets = {VECTOR_LETS, {"U", "4"}, {"ELEMENTS", "16384"}, ROWS_LETS("m", "k"), STATS_LETS},
     STATS_SCRATCH,
-    .stages = {{.name = "stats", .file = "norm_vector.cl", .groups = "GROUPS", .workgroup = "1"},
-               VECTOR_STAGE},
+    .stages = {STATS_VECTOR, VECTOR_STAGE},
 };
 
 static const kiln_variant normed_skinny = {
     SKINNY_TILES,
     .lets = {SKINNY_LETS, {"U", "4"}, {"ELEMENTS", "16384"}, ROWS_LETS("m", "k"), STATS_LETS},
     STATS_SCRATCH,
-    .stages = {{.name = "stats", .file = "norm_vector.cl", .groups = "GROUPS", .workgroup = "1"},
-               SKINNY_STAGE},
+    .stages = {STATS_VECTOR, SKINNY_STAGE},
 };
 
 static const kiln_variant normed_simt = {
     SIMT_TILES,
     .lets = {SIMT_LETS, KEPT_LETS("k"), STATS_LETS},
     STATS_SCRATCH,
-    .stages = {{.name = "stats", .file = "norm_simt.cl", .groups = "m", .workgroup = "WG"},
-               SIMT_STAGE},
+    .stages = {STATS_SIMT, SIMT_STAGE},
 };
 
 /* With sums of c's columns: in parts, a row for the rows that one work-item has of a tile. */
@@ -209,10 +218,8 @@ static const kiln_variant prepared_wgmma = {
 static const kiln_variant normed_wgmma = {
     WGMMA_TILES,
     .lets = {WGMMA_LETS, PREPARED_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
-    .scratch = {WGMMA_SCRATCH, {.name = "stats", .count = "m*STATS"}, PREPARED_SCRATCH},
-    .stages = {{.name = "stats", .file = "norm_simt.cl", .groups = "m", .workgroup = "WG"},
-               PREPARE_STAGE,
-               WGMMA_STAGE},
+    .scratch = {WGMMA_SCRATCH, STATS, PREPARED_SCRATCH},
+    .stages = {STATS_SIMT, PREPARE_STAGE, WGMMA_STAGE},
 };
 
 static const kiln_variant summed_wgmma = {
@@ -222,7 +229,7 @@ static const kiln_variant summed_wgmma = {
              TILE_LETS,
              {"PARTS", "ceildiv(m,64*WGS)*4*WGS"},
              {"PADDED", "roundup(n,16)"}},
-    .scratch = {WGMMA_SCRATCH, {.name = "parts", .count = "outs*PARTS*PADDED", .when = "outs"}},
+    .scratch = {WGMMA_SCRATCH, PARTS},
     .stages = {WGMMA_STAGE, FINISH_SIMT},
 };
 
@@ -286,9 +293,10 @@ static const kiln_variant summed_wgmma = {
 
 #define COUNTS                                                                                     \
     .epilogue_count = "batch*m*n", .prologue_count = "batch*m*k", .flops = "2*batch*m*columns*k"
-#define PRODUCT                                                                                    \
+#define PRODUCT_WITH(tensor_cores)                                                                 \
     .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS,                                                   \
-    .variants = {&skinny, &vector, &decode, &wgmma, &wide, &simt}
+    .variants = {&skinny, &vector, &decode, &tensor_cores, &wide, &simt}
+#define PRODUCT PRODUCT_WITH(wgmma)
 
 #define PLAIN_PRODUCT                                                                              \
     .family = "matmul", .dims = {"m", "n", "k"}, .options = {PRODUCT_OPTIONS, PACKED_OPTION},      \
@@ -365,9 +373,7 @@ const kiln_row kiln_matmul_rows[] = {
      .tensors = {A(""), B(""), C("", NULL)},
      .prologue = {{.op = "gelu"}},
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
-     .rules = {LD_RULES, TILE_SIZE_RULE},
-     COUNTS,
-     .variants = {&skinny, &vector, &decode, &prepared_wgmma, &wide, &simt}},
+     PRODUCT_WITH(prepared_wgmma)},
     {.name = "layernorm_matmul",
      .family = "matmul",
      .summary = "c = layernorm(a) b [+ bias] [then gelu]",

@@ -26,9 +26,14 @@ typedef struct __attribute__((packed)) {
 @if WIDE
 
 @let WHOLE W == 8 ? '((ulong)p & 15) == 0' : '((ulong)p & 7) == 0'
+static ushort${W} get_whole${W}(const __global void *p)
+{
+    return as_ushort${W}(*(const __global ${WORDS} *)p);
+}
+
 static ushort${W} get${W}(const __global void *p)
 {
-    return ${WHOLE} ? as_ushort${W}(*(const __global ${WORDS} *)p) : ((const __global halves${W} *)p)->bits;
+    return ${WHOLE} ? get_whole${W}(p) : ((const __global halves${W} *)p)->bits;
 }
 
 static void put${W}(ushort${W} bits, __global void *p)
@@ -123,11 +128,9 @@ static ushort${W} to_f16_${W}(vec${W} v)
 @end
 }
 
-@end
-@if WIDE
 static vec${W} whole${W}_f16(__global const half *p, ulong i)
 {
-    const ushort${W} bits = as_ushort${W}(*(const __global ${WORDS} *)(p + i));
+    const ushort${W} bits = get_whole${W}(p + i);
     return vload_half${W}(0, (const half *)&bits);
 }
 
@@ -190,7 +193,7 @@ static void store1_bf16(vec1 v, __global ushort *p, ulong i)
 @if WIDE
 static vec${W} whole${W}_bf16(__global const ushort *p, ulong i)
 {
-    return as_float${W}(convert_uint${W}(as_ushort${W}(*(const __global ${WORDS} *)(p + i))) << 16);
+    return as_float${W}(convert_uint${W}(get_whole${W}(p + i)) << 16);
 }
 
 @end
@@ -227,6 +230,16 @@ static vec${W} load${W}_${D}_part(__global const ${T} *p, ulong i, int count)
     return vload${W}(0, lanes);
 }
 
+@if WIDE
+/* Of a row with left more elements, if any: zeros behind them. */
+static vec${W} load${W}_${D}_upto(__global const ${T} *p, ulong i, long left)
+{
+    return left >= ${W} ? load${W}_${D}(p, i)
+           : left > 0   ? load${W}_${D}_part(p, i, (int)left)
+                        : (vec${W})(0.0f);
+}
+
+@end
 static void store${W}_${D}_part(vec${W} v, __global ${T} *p, ulong i, int count)
 {
     float lanes[${W}];

@@ -64,9 +64,7 @@ ${offsets}
                 const long row = n0 + y * 4 + c;
                 const ulong at = (ulong)row * ${ldb} + k0 + l;
                 v[c] = whole ? whole${W}_${dtype}(b, at)
-                       : row >= ${columns} ? (vec${W})(0.0f)
-                       : l + ${W} <= kc  ? load${W}_${dtype}(b, at)
-                                         : load${W}_${dtype}_part(b, at, kc - l);
+                             : load${W}_${dtype}_upto(b, at, row < ${columns} ? kc - l : 0);
             }
             #pragma unroll
             for (int i = 0; i < ${m}; i++) {
@@ -84,32 +82,23 @@ ${offsets}
             }
         }
 @else
-        if (left >= ${W}) {
-            int l = y;
-            for (; aligned && l + 56 < kc; l += 64) {
-                vec${W} v[8];
-                #pragma unroll
-                for (int u = 0; u < 8; u++)
-                    v[u] = whole${W}_${dtype}(b, (ulong)(k0 + l + u * 8) * ${ldb} + col);
-                #pragma unroll
-                for (int u = 0; u < 8; u++)
-                    #pragma unroll
-                    for (int i = 0; i < ${m}; i++)
-                        sum[i] = fma((vec${W})(room[i * ${KC} + l + u * 8]), v[u], sum[i]);
-            }
-            for (; l < kc; l += 8) {
-                const vec${W} v = load${W}_${dtype}(b, (ulong)(k0 + l) * ${ldb} + col);
+        int l = y;
+        for (; aligned && left >= ${W} && l + 56 < kc; l += 64) {
+            vec${W} v[8];
+            #pragma unroll
+            for (int u = 0; u < 8; u++)
+                v[u] = whole${W}_${dtype}(b, (ulong)(k0 + l + u * 8) * ${ldb} + col);
+            #pragma unroll
+            for (int u = 0; u < 8; u++)
                 #pragma unroll
                 for (int i = 0; i < ${m}; i++)
-                    sum[i] = fma((vec${W})(room[i * ${KC} + l]), v, sum[i]);
-            }
-        } else if (left > 0) {
-            for (int l = y; l < kc; l += 8) {
-                const vec${W} v = load${W}_${dtype}_part(b, (ulong)(k0 + l) * ${ldb} + col, (int)left);
-                #pragma unroll
-                for (int i = 0; i < ${m}; i++)
-                    sum[i] = fma((vec${W})(room[i * ${KC} + l]), v, sum[i]);
-            }
+                    sum[i] = fma((vec${W})(room[i * ${KC} + l + u * 8]), v[u], sum[i]);
+        }
+        for (; left > 0 && l < kc; l += 8) {
+            const vec${W} v = load${W}_${dtype}_upto(b, (ulong)(k0 + l) * ${ldb} + col, left);
+            #pragma unroll
+            for (int i = 0; i < ${m}; i++)
+                sum[i] = fma((vec${W})(room[i * ${KC} + l]), v, sum[i]);
         }
 @end
     }

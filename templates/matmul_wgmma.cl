@@ -78,8 +78,7 @@ ${offsets}
 @end
 @end
     const ulong tiles_m = ${ceildiv(m,BM)}, tiles_n = ${TILES_N};
-    const ulong tiles = tiles_m * tiles_n;
-    const ulong all = tiles * ${batch};
+    const ulong tiles = tiles_m * tiles_n * ${batch};
 @if PROLOGUE_OPS
     const __global ${T} *from_a = (const __global ${T} *)prepared;
 @else
@@ -135,8 +134,8 @@ ${offsets}
             acquire_map(map_b);
         }
         uint stage = 0, turn = 0;
-        for (ulong index = get_group_id(0); index < all; index += get_num_groups(0)) {
-@include matmul_wgmma_tile.cl
+        for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
+@include tile_bands.cl
 @if pair == 1
             const long b0 = n0;
 @elif gate == 'split'
@@ -180,26 +179,15 @@ ${offsets}
 @if trans_a
                     for (int e = lid; e < ${8*BM}; e += 128) {
                         const int l = e / ${BM/8}, i = e % ${BM/8} * 8;
-                        const long row = m0 + i, left = ${m} - row;
-                        vec8 v = (vec8)(0.0f);
-                        if (k0 + l < ${k} && left > 0) {
-                            const ulong at = (ulong)(k0 + l) * ${LDA} + row;
-                            v = left >= 8 ? load8_${dtype}(from, at) : load8_${dtype}_part(from, at, (int)left);
-                        }
+                        const long row = m0 + i;
+                        const vec8 v = load8_${dtype}_upto(from, (ulong)(k0 + l) * ${LDA} + row, k0 + l < ${k} ? ${m} - row : 0);
                         put_part(to_a + i / 64 * 8192, l, i % 64 / 8, v);
                     }
 @else
                     for (int e = lid; e < ${8*BM}; e += 128) {
                         const int i = e / 8, part = e % 8;
                         const long row = m0 + i, col = k0 + part * 8;
-                        const ulong at = (ulong)row * ${LDA} + col;
-                        vec8 v = (vec8)(0.0f);
-                        if (row < ${m} && col + 8 <= ${k}) {
-                            v = load8_${dtype}(from, at);
-                        } else if (row < ${m} && col < ${k}) {
-                            const int left = (int)(${k} - col);
-                            v = load8_${dtype}_part(from, at, left);
-                        }
+                        const vec8 v = load8_${dtype}_upto(from, (ulong)row * ${LDA} + col, row < ${m} ? ${k} - col : 0);
                         put_part(to_a, i, part, v);
                     }
 @end
@@ -217,24 +205,16 @@ ${offsets}
                     const __global ${T} *from = b + matrix * ${columns} * ${ldb};
                     for (int e = lid; e < ${8*BN}; e += 128) {
                         const int j = e / 8, part = e % 8;
-                        const long row = ${B_ROW}, col = k0 + part * 8, left = ${k} - col;
-                        vec8 v = (vec8)(0.0f);
-                        if (row < ${columns} && left > 0) {
-                            const ulong at = (ulong)row * ${ldb} + col;
-                            v = left >= 8 ? load8_${dtype}(from, at) : load8_${dtype}_part(from, at, (int)left);
-                        }
+                        const long row = ${B_ROW}, col = k0 + part * 8;
+                        const vec8 v = load8_${dtype}_upto(from, (ulong)row * ${ldb} + col, row < ${columns} ? ${k} - col : 0);
                         put_part(to_b, j, part, v);
                     }
 @else
                     const __global ${T} *from = b + matrix * ${k} * ${ldb};
                     for (int e = lid; e < ${8*BN}; e += 128) {
                         const int l = e / ${BN/8}, j = e % ${BN/8} * 8;
-                        const long col = ${B_ROW}, left = ${columns} - col;
-                        vec8 v = (vec8)(0.0f);
-                        if (k0 + l < ${k} && left > 0) {
-                            const ulong at = (ulong)(k0 + l) * ${ldb} + col;
-                            v = left >= 8 ? load8_${dtype}(from, at) : load8_${dtype}_part(from, at, (int)left);
-                        }
+                        const long col = ${B_ROW};
+                        const vec8 v = load8_${dtype}_upto(from, (ulong)(k0 + l) * ${ldb} + col, k0 + l < ${k} ? ${columns} - col : 0);
                         put_part(to_b + j / 64 * 8192, l, j % 64 / 8, v);
                     }
 @end
@@ -256,8 +236,8 @@ ${offsets}
 @end
     const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
     uint stage = 0, turn = 0;
-    for (ulong index = get_group_id(0); index < all; index += get_num_groups(0)) {
-@include matmul_wgmma_tile.cl
+    for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
+@include tile_bands.cl
         const ulong c0 = matrix * ${m} * ${ldc};
         float sum[${BN/2}];
         uint before = 0;

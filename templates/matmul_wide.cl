@@ -13,12 +13,6 @@
 @# Whether four neighbours in memory are four steps of k.
 @let A_ALONG !trans_a
 @let B_ALONG trans_b
-/* Four of a row that may end, or not be there. */
-static float4 four(const __global ${T} *p, ulong at, long left)
-{
-    return left >= 4 ? load4_${dtype}(p, at) : left > 0 ? load4_${dtype}_part(p, at, (int)left) : (float4)(0.0f);
-}
-
 ${signature}
 {
 ${offsets}
@@ -28,12 +22,10 @@ ${offsets}
     /* Every 32 work-items are 8 x 4 of them, so that they read few lines of local memory. */
     const int x = lid / 32 % ${X/8} * 8 + lid % 8, y = lid / 32 / ${X/8} * 4 + lid % 32 / 8;
     const ulong tiles_m = ${ceildiv(m,BM)}, tiles_n = ${TILES_N};
-    const ulong tile = get_group_id(0) % (tiles_m * tiles_n), matrix = get_group_id(0) / (tiles_m * tiles_n);
-    /* Eight rows of tiles at a time: groups at work share what they read. */
-    const ulong band = tile / (8 * tiles_n), in_band = tile % (8 * tiles_n);
-    const ulong height = min((ulong)8, tiles_m - band * 8);
-    const long m0 = (long)(band * 8 + in_band % height) * ${BM};
-    const long n0 = (long)(in_band / height) * ${BN};
+    const ulong index = get_group_id(0);
+@let GM 8
+@let BC BN
+@include tile_bands.cl
     a += matrix * ${trans_a ? k : m} * ${lda};
 @if !packed
     b += matrix * ${trans_b ? columns : k} * ${ldb};
@@ -92,7 +84,7 @@ ${offsets}
 @if A_ALONG
                 const int l = e % ${BK/4} * 4, i = e / ${BK/4};
                 const long row = m0 + i, col = l0 + l, left = row < ${m} ? ${k} - col : 0;
-                float4 v = four(a, (ulong)row * ${lda} + col, left);
+                float4 v = load4_${dtype}_upto(a, (ulong)row * ${lda} + col, left);
 @if PROLOGUE_OPS
                 if (left >= 4) {
 @apply prologue v=v row=row col=col w=4 part= count=
@@ -103,7 +95,7 @@ ${offsets}
                 next_a[p] = v;
 @else
                 const int i = e % ${BM/4} * 4, l = e / ${BM/4};
-                next_a[p] = four(a, (ulong)(l0 + l) * ${lda} + m0 + i, l0 + l < ${k} ? ${m} - m0 - i : 0);
+                next_a[p] = load4_${dtype}_upto(a, (ulong)(l0 + l) * ${lda} + m0 + i, l0 + l < ${k} ? ${m} - m0 - i : 0);
 @end
             }
             #pragma unroll
@@ -111,13 +103,13 @@ ${offsets}
                 const int e = lid + p * ${WG};
 @if B_ALONG
                 const int l = e % ${BK/4} * 4, j = e / ${BK/4};
-                next_b[p] = four(b, (ulong)(n0 + j) * ${ldb} + l0 + l, n0 + j < ${n} ? ${k} - l0 - l : 0);
+                next_b[p] = load4_${dtype}_upto(b, (ulong)(n0 + j) * ${ldb} + l0 + l, n0 + j < ${n} ? ${k} - l0 - l : 0);
 @else
                 const int j = e % ${BN/4} * 4, l = e / ${BN/4};
 @if packed
-                next_b[p] = four(b, ((ulong)((n0 + j) / 64) * ${padded_k} + l0 + l) * 64 + (n0 + j) % 64, l0 + l < ${k} && n0 + j < ${n} ? 4 : 0);
+                next_b[p] = load4_${dtype}_upto(b, ((ulong)((n0 + j) / 64) * ${padded_k} + l0 + l) * 64 + (n0 + j) % 64, l0 + l < ${k} && n0 + j < ${n} ? 4 : 0);
 @else
-                next_b[p] = four(b, (ulong)(l0 + l) * ${ldb} + n0 + j, l0 + l < ${k} ? ${n} - n0 - j : 0);
+                next_b[p] = load4_${dtype}_upto(b, (ulong)(l0 + l) * ${ldb} + n0 + j, l0 + l < ${k} ? ${n} - n0 - j : 0);
 @end
 @end
             }

@@ -1,4 +1,5 @@
 /* The four products against the oracle: layouts, storage types, variants, tiles, shapes. */
+#include "context.h"
 #include "support.h"
 #include <math.h>
 #include <stdio.h>
@@ -512,6 +513,42 @@ START_TEST(test_ties)
 }
 END_TEST
 
+/* ---- variants of GPUs -------------------------------------------------------------------- */
+
+/* Those that are plain OpenCL C, on a CPU as well: for the time of the test it counts as a GPU. */
+START_TEST(test_for_gpus)
+{
+    static const struct {
+        const char *spec, *args;
+    } cases[] = {
+        {"matmul m=? n=? k=? variant=wide tile_size=64", "m=70 n=131 k=33"},
+        {"matmul m=128 n=64 k=80 dtype=bf16 variant=wide tile_size=64", ""},
+        {"matmul_nt m=64 n=128 k=40 variant=wide tile_size=64", ""},
+        {"matmul_nt m=? n=? k=? dtype=f16 accumulate=1 variant=wide tile_size=64",
+         "m=65 n=63 k=70"},
+        {"matmul_tn m=128 n=64 k=33 ldc=72 variant=wide tile_size=64", ""},
+        {"batched_matmul batch=? m=? n=? k=? trans_a=1 trans_b=1 variant=wide tile_size=64",
+         "batch=3 m=66 n=40 k=17"},
+        {"matmul m=1 n=? k=? variant=decode", "n=300 k=1100"},
+        {"matmul m=8 n=256 k=192 dtype=bf16 variant=decode", ""},
+        {"matmul m=5 n=? k=? dtype=f16 out_dtype=f32 variant=decode", "n=70 k=33"},
+        {"matmul_nt m=2 n=64 k=1024 dtype=bf16 variant=decode", ""},
+        {"matmul_nt m=3 n=? k=? accumulate=1 variant=decode", "n=37 k=701"},
+        {"batched_matmul batch=? m=2 n=? k=? trans_a=1 variant=decode", "batch=3 n=130 k=300"},
+    };
+    const kiln_facts facts = test_context->facts;
+    if (test_quick() && _i % 4 != 0)
+        return;
+    test_context->facts.cpu = false;
+    test_context->facts.simd_width = 1;
+    test_run(&(test_case){.spec = cases[_i].spec,
+                          .args = cases[_i].args,
+                          .seed = 900 + (unsigned)_i,
+                          .misalign = _i % 3 ? -1 : 1});
+    test_context->facts = facts;
+}
+END_TEST
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -532,6 +569,7 @@ int main(void)
     tcase_add_test(tests, test_literal_row_lengths);
     tcase_add_loop_test(tests, test_overflow_and_denormals, 0, 2);
     tcase_add_loop_test(tests, test_ties, 0, 2);
+    tcase_add_loop_test(tests, test_for_gpus, 0, 12);
     suite_add_tcase(suite, tests);
     TCase *few_rows = tcase_create("few_rows");
     tcase_set_timeout(few_rows, 0);

@@ -8,8 +8,8 @@
 typedef struct {
     kiln_spec spec;
     kiln_facts facts;
-    char *label;         /* whose facts */
-    cl_device_id device; /* NULL: of none that is there */
+    char *label;           /* whose facts */
+    kiln_context *context; /* of the device; NULL: facts alone */
     kiln_chosen chosen;
     bool has_chosen;
     kiln_signature signature;
@@ -36,19 +36,13 @@ static kiln_status find_cost(choice *c)
 /* With what was tuned for the device. */
 static kiln_status choose_values(choice *c)
 {
-    kiln_context *context = NULL;
     kiln_candidate *tuned = NULL;
     size_t count = 0;
-    kiln_status status = KILN_OK;
-    if (c->device)
-        status = kiln_create_context(&(kiln_context_params){.device = c->device, .log = cli_log},
-                                     &context);
-    if (status == KILN_OK && context)
-        status = kiln_context_tuned(context, &c->spec, &tuned, &count);
+    kiln_status status =
+        c->context ? kiln_context_tuned(c->context, &c->spec, &tuned, &count) : KILN_OK;
     if (status == KILN_OK)
         status = kiln_choose_among(&c->spec, &c->facts, tuned, count, &c->chosen);
     kiln_tuned_free(tuned, count);
-    kiln_release_context(context);
     return status;
 }
 
@@ -250,7 +244,7 @@ int cli_show_chosen(const cli_options *options, const char *spec)
         status = cli_set_dims(options, &c.spec, KILN_LAUNCH_TIME, given, &num_given);
     if (status == CLI_DONE) {
         set_dims(&c, given, num_given);
-        status = cli_find_device_facts(options, false, &c.facts, &c.label, &c.device);
+        status = cli_find_device_facts(options, false, &c.facts, &c.label, &c.context);
     }
     if (status == CLI_DONE) {
         kiln_status chosen = choose(&c);
@@ -262,6 +256,7 @@ int cli_show_chosen(const cli_options *options, const char *spec)
         kiln_chosen_free(&c.chosen);
     kiln_env_free(&c.env);
     kiln_spec_free(&c.spec);
+    kiln_release_context(c.context);
     free(c.label);
     return status;
 }

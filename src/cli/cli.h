@@ -184,9 +184,10 @@ char *cli_device_driver(cl_device_id device);
  * the caller frees, says whose they are. CLI_DONE or the status to exit with. */
 int cli_find_facts(const cli_options *options, bool facts_first, kiln_facts *facts, char **label);
 
-/* The same, and *device is the one whose facts they are, or NULL. */
+/* The same, and *context, which the caller releases, is of the device whose facts they are, or
+ * NULL. */
 int cli_find_device_facts(const cli_options *options, bool facts_first, kiln_facts *facts,
-                          char **label, cl_device_id *device);
+                          char **label, kiln_context **context);
 
 /* As kiln_emit reads them; the caller frees it. */
 char *cli_facts_text(const kiln_facts *facts);

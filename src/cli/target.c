@@ -91,25 +91,24 @@ static int facts_of_text(const char *text, kiln_facts *facts, char **label)
 }
 
 /* A context's, which has tried what the driver takes. */
-static int facts_of_device(cl_device_id device, kiln_facts *facts, char **label)
+static int facts_of_device(cl_device_id device, kiln_facts *facts, char **label,
+                           kiln_context **context)
 {
     const kiln_context_params params = {.device = device, .log = cli_log};
-    kiln_context *context;
-    kiln_status status = kiln_create_context(&params, &context);
+    kiln_status status = kiln_create_context(&params, context);
     if (status != KILN_OK)
         return cli_fail(status);
-    *facts = context->facts;
-    kiln_release_context(context);
+    *facts = (*context)->facts;
     *label = cli_device_name(device);
     return CLI_DONE;
 }
 
 int cli_find_device_facts(const cli_options *options, bool facts_first, kiln_facts *facts,
-                          char **label, cl_device_id *found)
+                          char **label, kiln_context **context)
 {
     const char *name = options->device;
     *label = NULL;
-    *found = NULL;
+    *context = NULL;
     if (options->facts && name) {
         cli_error("--facts and --device exclude each other");
         return CLI_REFUSED;
@@ -121,10 +120,8 @@ int cli_find_device_facts(const cli_options *options, bool facts_first, kiln_fac
     cl_device_id device;
     const char *wanted = name ? name : getenv("KILN_DEVICE");
     kiln_status status = kiln_device_find(wanted, &device);
-    if (status == KILN_OK) {
-        *found = device;
-        return facts_of_device(device, facts, label);
-    }
+    if (status == KILN_OK)
+        return facts_of_device(device, facts, label, context);
     /* With a device asked for by name there is no second choice. */
     if (status != KILN_NO_DEVICE || (wanted && *wanted && !looks_like_facts(wanted)))
         return cli_fail(status);
@@ -135,8 +132,10 @@ int cli_find_device_facts(const cli_options *options, bool facts_first, kiln_fac
 
 int cli_find_facts(const cli_options *options, bool facts_first, kiln_facts *facts, char **label)
 {
-    cl_device_id device;
-    return cli_find_device_facts(options, facts_first, facts, label, &device);
+    kiln_context *context;
+    int status = cli_find_device_facts(options, facts_first, facts, label, &context);
+    kiln_release_context(context);
+    return status;
 }
 
 const char *cli_origin(kiln_tuning_origin origin)

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 46 "access.cl"
+#line 51 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];

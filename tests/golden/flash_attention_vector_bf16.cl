@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 46 "access.cl"
+#line 51 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -16,19 +16,19 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 158 "access.cl"
+#line 161 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 172 "access.cl"
+#line 175 "access.cl"
     const uint bits = as_uint(v);
     const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint quiet = (bits >> 16) | 0x40u;
     return convert_ushort(select(rounded, quiet, isnan(v)));
-#line 177 "access.cl"
+#line 180 "access.cl"
 }
 
-#line 180 "access.cl"
+#line 183 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -55,47 +55,47 @@ typedef struct __attribute__((packed)) {
     ushort8 bits;
 } halves8;
 
-#line 66 "access.cl"
+#line 71 "access.cl"
 static vec8 load8_f32(__global const float *p, ulong i)
 {
-#line 76 "access.cl"
+#line 81 "access.cl"
     return vload8(0, p + i);
-#line 78 "access.cl"
+#line 83 "access.cl"
 }
 
 static void store8_f32(vec8 v, __global float *p, ulong i)
 {
-#line 94 "access.cl"
+#line 99 "access.cl"
     ((__global floats8 *)(p + i))->v = v;
 }
-#line 158 "access.cl"
+#line 161 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
-#line 172 "access.cl"
+#line 175 "access.cl"
     const uint8 bits = as_uint8(v);
     const uint8 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint8 quiet = (bits >> 16) | 0x40u;
     return convert_ushort8(select(rounded, quiet, isnan(v)));
-#line 177 "access.cl"
+#line 180 "access.cl"
 }
 
-#line 197 "access.cl"
+#line 200 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
-#line 202 "access.cl"
+#line 205 "access.cl"
     return as_float8(convert_uint8(((__global const halves8 *)(p + i))->bits) << 16);
-#line 204 "access.cl"
+#line 207 "access.cl"
 }
 
 static void store8_bf16(vec8 v, __global ushort *p, ulong i)
 {
-#line 211 "access.cl"
+#line 214 "access.cl"
     ((__global halves8 *)(p + i))->bits = to_bf16_8(v);
-#line 213 "access.cl"
+#line 216 "access.cl"
 }
 
-#line 222 "access.cl"
+#line 225 "access.cl"
 static vec8 load8_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[8];
@@ -104,6 +104,7 @@ static vec8 load8_f32_part(__global const float *p, ulong i, int count)
     return vload8(0, lanes);
 }
 
+#line 243 "access.cl"
 static void store8_f32_part(vec8 v, __global float *p, ulong i, int count)
 {
     float lanes[8];
@@ -112,7 +113,7 @@ static void store8_f32_part(vec8 v, __global float *p, ulong i, int count)
         store1_f32(lanes[l], p, i + l);
 }
 
-#line 222 "access.cl"
+#line 225 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -121,6 +122,7 @@ static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
     return vload8(0, lanes);
 }
 
+#line 243 "access.cl"
 static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -145,47 +147,47 @@ typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 66 "access.cl"
+#line 71 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
-#line 76 "access.cl"
+#line 81 "access.cl"
     return vload16(0, p + i);
-#line 78 "access.cl"
+#line 83 "access.cl"
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-#line 94 "access.cl"
+#line 99 "access.cl"
     ((__global floats16 *)(p + i))->v = v;
 }
-#line 158 "access.cl"
+#line 161 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort16 to_bf16_16(vec16 v)
 {
-#line 172 "access.cl"
+#line 175 "access.cl"
     const uint16 bits = as_uint16(v);
     const uint16 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint16 quiet = (bits >> 16) | 0x40u;
     return convert_ushort16(select(rounded, quiet, isnan(v)));
-#line 177 "access.cl"
+#line 180 "access.cl"
 }
 
-#line 197 "access.cl"
+#line 200 "access.cl"
 static vec16 load16_bf16(__global const ushort *p, ulong i)
 {
-#line 202 "access.cl"
+#line 205 "access.cl"
     return as_float16(convert_uint16(((__global const halves16 *)(p + i))->bits) << 16);
-#line 204 "access.cl"
+#line 207 "access.cl"
 }
 
 static void store16_bf16(vec16 v, __global ushort *p, ulong i)
 {
-#line 211 "access.cl"
+#line 214 "access.cl"
     ((__global halves16 *)(p + i))->bits = to_bf16_16(v);
-#line 213 "access.cl"
+#line 216 "access.cl"
 }
 
-#line 222 "access.cl"
+#line 225 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -194,6 +196,7 @@ static vec16 load16_f32_part(__global const float *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
+#line 243 "access.cl"
 static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 {
     float lanes[16];
@@ -202,7 +205,7 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
         store1_f32(lanes[l], p, i + l);
 }
 
-#line 222 "access.cl"
+#line 225 "access.cl"
 static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[16];
@@ -211,6 +214,7 @@ static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
+#line 243 "access.cl"
 static void store16_bf16_part(vec16 v, __global ushort *p, ulong i, int count)
 {
     float lanes[16];

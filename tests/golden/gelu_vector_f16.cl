@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 100 "access.cl"
+#line 105 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
@@ -27,25 +27,25 @@ typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 135 "access.cl"
+#line 138 "access.cl"
 static vec16 load16_f16(__global const half *p, ulong i)
 {
-#line 140 "access.cl"
+#line 143 "access.cl"
     const ushort16 bits = ((__global const halves16 *)(p + i))->bits;
-#line 142 "access.cl"
+#line 145 "access.cl"
     return vload_half16(0, (const half *)&bits);
 }
 
 static void store16_f16(vec16 v, __global half *p, ulong i)
 {
-#line 150 "access.cl"
+#line 153 "access.cl"
     ushort16 bits;
     vstore_half16_rte(v, 0, (half *)&bits);
     ((__global halves16 *)(p + i))->bits = bits;
-#line 154 "access.cl"
+#line 157 "access.cl"
 }
 
-#line 222 "access.cl"
+#line 225 "access.cl"
 static vec16 load16_f16_part(__global const half *p, ulong i, int count)
 {
     float lanes[16];
@@ -54,6 +54,7 @@ static vec16 load16_f16_part(__global const half *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
+#line 243 "access.cl"
 static void store16_f16_part(vec16 v, __global half *p, ulong i, int count)
 {
     float lanes[16];

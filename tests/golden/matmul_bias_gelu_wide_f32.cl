@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 46 "access.cl"
+#line 51 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -26,7 +26,7 @@ typedef struct __attribute__((packed)) {
     vec4 v;
 } floats4;
 
-#line 57 "access.cl"
+#line 62 "access.cl"
 /* whole: from an address of whole 16 bytes. Branches between loads keep them from being under way
  * together. */
 static vec4 whole4_f32(__global const float *p, ulong i)
@@ -35,32 +35,32 @@ static vec4 whole4_f32(__global const float *p, ulong i)
     return parts[0];
 }
 
-#line 66 "access.cl"
+#line 71 "access.cl"
 static vec4 load4_f32(__global const float *p, ulong i)
 {
-#line 69 "access.cl"
+#line 74 "access.cl"
     if (((ulong)(p + i) & 15) == 0)
         return whole4_f32(p, i);
-#line 76 "access.cl"
+#line 81 "access.cl"
     return vload4(0, p + i);
-#line 78 "access.cl"
+#line 83 "access.cl"
 }
 
 static void store4_f32(vec4 v, __global float *p, ulong i)
 {
-#line 83 "access.cl"
+#line 88 "access.cl"
     __global float4 *parts = (__global float4 *)(p + i);
     if (((ulong)parts & 15) == 0) {
-#line 86 "access.cl"
-        parts[0] = v;
 #line 91 "access.cl"
+        parts[0] = v;
+#line 96 "access.cl"
         return;
     }
-#line 94 "access.cl"
+#line 99 "access.cl"
     ((__global floats4 *)(p + i))->v = v;
 }
 
-#line 222 "access.cl"
+#line 225 "access.cl"
 static vec4 load4_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[4];
@@ -69,6 +69,16 @@ static vec4 load4_f32_part(__global const float *p, ulong i, int count)
     return vload4(0, lanes);
 }
 
+#line 234 "access.cl"
+/* Of a row with left more elements, if any: zeros behind them. */
+static vec4 load4_f32_upto(__global const float *p, ulong i, long left)
+{
+    return left >= 4 ? load4_f32(p, i)
+           : left > 0   ? load4_f32_part(p, i, (int)left)
+                        : (vec4)(0.0f);
+}
+
+#line 243 "access.cl"
 static void store4_f32_part(vec4 v, __global float *p, ulong i, int count)
 {
     float lanes[4];
@@ -139,56 +149,52 @@ static vec4 gelu_tanh4(vec4 x)
  * neighbours.
  */
 #line 16 "matmul_wide.cl"
-/* Four of a row that may end, or not be there. */
-static float4 four(const __global float *p, ulong at, long left)
-{
-    return left >= 4 ? load4_f32(p, at) : left > 0 ? load4_f32_part(p, at, (int)left) : (float4)(0.0f);
-}
-
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
                       __global const float *restrict b, const ulong b_offset,
                       __global const float *restrict bias, const ulong bias_offset,
                       __global float *restrict c, const ulong c_offset,
                       const long m)
-#line 23 "matmul_wide.cl"
+#line 17 "matmul_wide.cl"
 {
     a += a_offset;
     b += b_offset;
     bias += bias_offset;
     c += c_offset;
-#line 25 "matmul_wide.cl"
+#line 19 "matmul_wide.cl"
     __local float as[2][16][132] __attribute__((aligned(16)));
     __local float bs[2][16][132] __attribute__((aligned(16)));
     const int lid = (int)get_local_id(0);
     /* Every 32 work-items are 8 x 4 of them, so that they read few lines of local memory. */
     const int x = lid / 32 % 2 * 8 + lid % 8, y = lid / 32 / 2 * 4 + lid % 32 / 8;
     const ulong tiles_m = ((m + 127) / 128), tiles_n = 8;
-    const ulong tile = get_group_id(0) % (tiles_m * tiles_n), matrix = get_group_id(0) / (tiles_m * tiles_n);
-    /* Eight rows of tiles at a time: groups at work share what they read. */
-    const ulong band = tile / (8 * tiles_n), in_band = tile % (8 * tiles_n);
-    const ulong height = min((ulong)8, tiles_m - band * 8);
-    const long m0 = (long)(band * 8 + in_band % height) * 128;
-    const long n0 = (long)(in_band / height) * 128;
+    const ulong index = get_group_id(0);
+#line 3 "tile_bands.cl"
+            const ulong matrix = index / (tiles_m * tiles_n), tile = index % (tiles_m * tiles_n);
+            const ulong band = tile / (8 * tiles_n), in_band = tile % (8 * tiles_n);
+            const ulong height = min((ulong)8, tiles_m - band * 8);
+            const long m0 = (long)(band * 8 + in_band % height) * 128;
+            const long n0 = (long)(in_band / height) * 128;
+#line 29 "matmul_wide.cl"
     a += matrix * m * 512;
-#line 39 "matmul_wide.cl"
+#line 31 "matmul_wide.cl"
     b += matrix * 512 * 1024;
-#line 41 "matmul_wide.cl"
+#line 33 "matmul_wide.cl"
     const ulong c0 = matrix * m * 1024;
 
-#line 44 "matmul_wide.cl"
+#line 36 "matmul_wide.cl"
     const int whole = (m0 + 128 <= m) & (n0 + 128 <= 1024) & (512 % 4 == 0) & (1024 % 4 == 0) &
                       (((ulong)a & 15) == 0) & (((ulong)b & 15) == 0);
 
-#line 48 "matmul_wide.cl"
+#line 40 "matmul_wide.cl"
     const int along = 4;
-#line 54 "matmul_wide.cl"
+#line 46 "matmul_wide.cl"
     const int across_b = 32;
-#line 58 "matmul_wide.cl"
+#line 50 "matmul_wide.cl"
     const __global float *from_a = a + (ulong)(m0 + lid / along) * 512 + lid % along * 4;
-#line 62 "matmul_wide.cl"
+#line 54 "matmul_wide.cl"
     const __global float *from_b = b + (ulong)(lid / across_b) * 1024 + n0 + lid % across_b * 4;
-#line 64 "matmul_wide.cl"
+#line 56 "matmul_wide.cl"
     float4 sum[2][4][2];
     #pragma unroll
     for (int i = 0; i < 8; i++)
@@ -203,7 +209,7 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
             #pragma unroll
             for (int p = 0; p < 2; p++) {
                 float4 v = whole4_f32(from_a, p * 64 * (ulong)512);
-#line 81 "matmul_wide.cl"
+#line 73 "matmul_wide.cl"
                 next_a[p] = v;
             }
             #pragma unroll
@@ -215,22 +221,22 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
             #pragma unroll
             for (int p = 0; p < 2; p++) {
                 const int e = lid + p * 256;
-#line 93 "matmul_wide.cl"
+#line 85 "matmul_wide.cl"
                 const int l = e % 4 * 4, i = e / 4;
                 const long row = m0 + i, col = l0 + l, left = row < m ? 512 - col : 0;
-                float4 v = four(a, (ulong)row * 512 + col, left);
-#line 103 "matmul_wide.cl"
+                float4 v = load4_f32_upto(a, (ulong)row * 512 + col, left);
+#line 95 "matmul_wide.cl"
                 next_a[p] = v;
-#line 108 "matmul_wide.cl"
+#line 100 "matmul_wide.cl"
             }
             #pragma unroll
             for (int p = 0; p < 2; p++) {
                 const int e = lid + p * 256;
-#line 116 "matmul_wide.cl"
+#line 108 "matmul_wide.cl"
                 const int j = e % 32 * 4, l = e / 32;
-#line 120 "matmul_wide.cl"
-                next_b[p] = four(b, (ulong)(l0 + l) * 1024 + n0 + j, l0 + l < 512 ? 1024 - n0 - j : 0);
-#line 123 "matmul_wide.cl"
+#line 112 "matmul_wide.cl"
+                next_b[p] = load4_f32_upto(b, (ulong)(l0 + l) * 1024 + n0 + j, l0 + l < 512 ? 1024 - n0 - j : 0);
+#line 115 "matmul_wide.cl"
             }
         }
         if (k0 >= 0) {
@@ -247,15 +253,15 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
                 for (int q = 0; q < 2; q++)
                     #pragma unroll
                     for (int j = 0; j < 2; j++) {
-#line 140 "matmul_wide.cl"
+#line 132 "matmul_wide.cl"
                         sum[q][0][j] = fma((float4)(rows[q].s0), cols[j], sum[q][0][j]);
-#line 140 "matmul_wide.cl"
+#line 132 "matmul_wide.cl"
                         sum[q][1][j] = fma((float4)(rows[q].s1), cols[j], sum[q][1][j]);
-#line 140 "matmul_wide.cl"
+#line 132 "matmul_wide.cl"
                         sum[q][2][j] = fma((float4)(rows[q].s2), cols[j], sum[q][2][j]);
-#line 140 "matmul_wide.cl"
+#line 132 "matmul_wide.cl"
                         sum[q][3][j] = fma((float4)(rows[q].s3), cols[j], sum[q][3][j]);
-#line 142 "matmul_wide.cl"
+#line 134 "matmul_wide.cl"
                     }
             }
         }
@@ -265,25 +271,25 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
             #pragma unroll
             for (int p = 0; p < 2; p++) {
                 const int e = lid + p * 256;
-#line 152 "matmul_wide.cl"
+#line 144 "matmul_wide.cl"
                 const int l = e % 4 * 4, i = e / 4;
-#line 154 "matmul_wide.cl"
+#line 146 "matmul_wide.cl"
                 as[now ^ 1][l + 0][i ^ (l & 8)] = next_a[p].s0;
-#line 154 "matmul_wide.cl"
+#line 146 "matmul_wide.cl"
                 as[now ^ 1][l + 1][i ^ (l & 8)] = next_a[p].s1;
-#line 154 "matmul_wide.cl"
+#line 146 "matmul_wide.cl"
                 as[now ^ 1][l + 2][i ^ (l & 8)] = next_a[p].s2;
-#line 154 "matmul_wide.cl"
+#line 146 "matmul_wide.cl"
                 as[now ^ 1][l + 3][i ^ (l & 8)] = next_a[p].s3;
-#line 160 "matmul_wide.cl"
+#line 152 "matmul_wide.cl"
             }
             #pragma unroll
             for (int p = 0; p < 2; p++) {
                 const int e = lid + p * 256;
-#line 170 "matmul_wide.cl"
+#line 162 "matmul_wide.cl"
                 const int j = e % 32 * 4, l = e / 32;
                 *(__local float4 *)&bs[now ^ 1][l][j] = next_b[p];
-#line 173 "matmul_wide.cl"
+#line 165 "matmul_wide.cl"
             }
         }
         barrier(CLK_LOCAL_MEM_FENCE);
@@ -307,7 +313,7 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
                     v = gelu_tanh4(v);
 #line 4 "op/store.cl"
                     store4_f32(v, c, at);
-#line 191 "matmul_wide.cl"
+#line 183 "matmul_wide.cl"
                 } else if (left > 0) {
 #line 1 "op/bias.cl"
                     v += load4_f32_part(bias, col, (int)left);
@@ -315,7 +321,7 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
                     v = gelu_tanh4(v);
 #line 4 "op/store.cl"
                     store4_f32_part(v, c, at, (int)left);
-#line 193 "matmul_wide.cl"
+#line 185 "matmul_wide.cl"
                 }
             }
         }

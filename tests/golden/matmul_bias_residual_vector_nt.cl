@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 46 "access.cl"
+#line 51 "access.cl"
 static vec1 load1_f32(__global const float *p, ulong i)
 {
     return p[i];
@@ -26,21 +26,21 @@ typedef struct __attribute__((packed)) {
     vec16 v;
 } floats16;
 
-#line 66 "access.cl"
+#line 71 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
-#line 74 "access.cl"
+#line 79 "access.cl"
     return ((__global const floats16 *)(p + i))->v;
-#line 78 "access.cl"
+#line 83 "access.cl"
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-#line 94 "access.cl"
+#line 99 "access.cl"
     ((__global floats16 *)(p + i))->v = v;
 }
 
-#line 222 "access.cl"
+#line 225 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -49,6 +49,7 @@ static vec16 load16_f32_part(__global const float *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
+#line 243 "access.cl"
 static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 {
     float lanes[16];
@@ -66,21 +67,21 @@ typedef struct __attribute__((packed)) {
     vec8 v;
 } floats8;
 
-#line 66 "access.cl"
+#line 71 "access.cl"
 static vec8 load8_f32(__global const float *p, ulong i)
 {
-#line 76 "access.cl"
+#line 81 "access.cl"
     return vload8(0, p + i);
-#line 78 "access.cl"
+#line 83 "access.cl"
 }
 
 static void store8_f32(vec8 v, __global float *p, ulong i)
 {
-#line 94 "access.cl"
+#line 99 "access.cl"
     ((__global floats8 *)(p + i))->v = v;
 }
 
-#line 222 "access.cl"
+#line 225 "access.cl"
 static vec8 load8_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[8];
@@ -89,6 +90,7 @@ static vec8 load8_f32_part(__global const float *p, ulong i, int count)
     return vload8(0, lanes);
 }
 
+#line 243 "access.cl"
 static void store8_f32_part(vec8 v, __global float *p, ulong i, int count)
 {
     float lanes[8];

@@ -6,18 +6,18 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 158 "access.cl"
+#line 161 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 162 "access.cl"
+#line 165 "access.cl"
     uint bits;
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(0.0f), "f"(v));
     return (ushort)bits;
-#line 177 "access.cl"
+#line 180 "access.cl"
 }
 
-#line 180 "access.cl"
+#line 183 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -39,9 +39,14 @@ typedef struct __attribute__((packed)) {
 } halves8;
 
 #line 29 "access.cl"
+static ushort8 get_whole8(const __global void *p)
+{
+    return as_ushort8(*(const __global uint4 *)p);
+}
+
 static ushort8 get8(const __global void *p)
 {
-    return ((ulong)p & 15) == 0 ? as_ushort8(*(const __global uint4 *)p) : ((const __global halves8 *)p)->bits;
+    return ((ulong)p & 15) == 0 ? get_whole8(p) : ((const __global halves8 *)p)->bits;
 }
 
 static void put8(ushort8 bits, __global void *p)
@@ -52,47 +57,47 @@ static void put8(ushort8 bits, __global void *p)
         ((__global halves8 *)p)->bits = bits;
 }
 
-#line 158 "access.cl"
+#line 161 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
-#line 166 "access.cl"
+#line 169 "access.cl"
     uint4 bits;
-#line 168 "access.cl"
+#line 171 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s0) : "f"(v.s1), "f"(v.s0));
-#line 168 "access.cl"
+#line 171 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s1) : "f"(v.s3), "f"(v.s2));
-#line 168 "access.cl"
+#line 171 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s2) : "f"(v.s5), "f"(v.s4));
-#line 168 "access.cl"
+#line 171 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s3) : "f"(v.s7), "f"(v.s6));
-#line 170 "access.cl"
+#line 173 "access.cl"
     return as_ushort8(bits);
-#line 177 "access.cl"
+#line 180 "access.cl"
 }
 
-#line 191 "access.cl"
+#line 194 "access.cl"
 static vec8 whole8_bf16(__global const ushort *p, ulong i)
 {
-    return as_float8(convert_uint8(as_ushort8(*(const __global uint4 *)(p + i))) << 16);
+    return as_float8(convert_uint8(get_whole8(p + i)) << 16);
 }
 
-#line 197 "access.cl"
+#line 200 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
-#line 200 "access.cl"
+#line 203 "access.cl"
     return as_float8(convert_uint8(get8(p + i)) << 16);
-#line 204 "access.cl"
+#line 207 "access.cl"
 }
 
 static void store8_bf16(vec8 v, __global ushort *p, ulong i)
 {
-#line 209 "access.cl"
+#line 212 "access.cl"
     put8(to_bf16_8(v), p + i);
-#line 213 "access.cl"
+#line 216 "access.cl"
 }
 
-#line 222 "access.cl"
+#line 225 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -101,6 +106,16 @@ static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
     return vload8(0, lanes);
 }
 
+#line 234 "access.cl"
+/* Of a row with left more elements, if any: zeros behind them. */
+static vec8 load8_bf16_upto(__global const ushort *p, ulong i, long left)
+{
+    return left >= 8 ? load8_bf16(p, i)
+           : left > 0   ? load8_bf16_part(p, i, (int)left)
+                        : (vec8)(0.0f);
+}
+
+#line 243 "access.cl"
 static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -280,11 +295,10 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
     const int lid = (int)get_local_id(0);
 #line 80 "matmul_wgmma.cl"
     const ulong tiles_m = ((m + 63) / 64), tiles_n = 128;
-    const ulong tiles = tiles_m * tiles_n;
-    const ulong all = tiles * 1;
-#line 86 "matmul_wgmma.cl"
+    const ulong tiles = tiles_m * tiles_n * 1;
+#line 85 "matmul_wgmma.cl"
     const __global ushort *from_a = a;
-#line 88 "matmul_wgmma.cl"
+#line 87 "matmul_wgmma.cl"
     /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
     const int small = max(max((long)m, (long)8192), (long)8192) <= 0x7fffffffL;
     const int box_a = small & (8192 % 8 == 0) & (((ulong)from_a & 15) == 0);
@@ -301,10 +315,10 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         if (lid == 0) {
             make_map(words, (ulong)from_a, 8192, m, 1, 2 * (ulong)8192,
                      2 * (ulong)m * 8192, 64);
-#line 107 "matmul_wgmma.cl"
+#line 106 "matmul_wgmma.cl"
             make_map(words + 128, (ulong)b, 8192, 8192, 1, 2 * (ulong)8192,
                      2 * (ulong)8192 * 8192, 64);
-#line 110 "matmul_wgmma.cl"
+#line 109 "matmul_wgmma.cl"
         }
         wait_warp();
         place_map(maps, words);
@@ -319,9 +333,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 
-#line 127 "matmul_wgmma.cl"
+#line 126 "matmul_wgmma.cl"
     if (lid < 128) {
-#line 131 "matmul_wgmma.cl"
+#line 130 "matmul_wgmma.cl"
         if (boxes && lid != 0)
             return;
         if (lid == 0) {
@@ -329,16 +343,16 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             acquire_map(map_b);
         }
         uint stage = 0, turn = 0;
-        for (ulong index = get_group_id(0); index < all; index += get_num_groups(0)) {
-#line 3 "matmul_wgmma_tile.cl"
-            const ulong matrix = index / tiles, tile = index % tiles;
+        for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
+#line 3 "tile_bands.cl"
+            const ulong matrix = index / (tiles_m * tiles_n), tile = index % (tiles_m * tiles_n);
             const ulong band = tile / (8 * tiles_n), in_band = tile % (8 * tiles_n);
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 141 "matmul_wgmma.cl"
+#line 140 "matmul_wgmma.cl"
             const long b0 = n0;
-#line 147 "matmul_wgmma.cl"
+#line 146 "matmul_wgmma.cl"
             for (long k0 = 0; k0 < 8192; k0 += 64) {
                 const uint arrived = local_at(full + stage);
                 __local uchar *to_a = blocks + stage * 16384;
@@ -347,48 +361,37 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                 if (lid == 0) {
                     expect_bytes(arrived, (box_a ? 8192 : 0) + (box_b ? 8192 : 0));
                     if (box_a) {
-#line 159 "matmul_wgmma.cl"
+#line 158 "matmul_wgmma.cl"
                         copy_box(local_at(to_a), map_a, (int)k0, (int)m0, (int)matrix, arrived);
-#line 161 "matmul_wgmma.cl"
+#line 160 "matmul_wgmma.cl"
                     }
                     if (box_b) {
-#line 170 "matmul_wgmma.cl"
+#line 169 "matmul_wgmma.cl"
                         copy_box(local_at(to_b) + 0, map_b, (int)k0, (int)b0, (int)matrix, arrived);
-#line 176 "matmul_wgmma.cl"
+#line 175 "matmul_wgmma.cl"
                     }
                 }
                 if (!box_a) {
                     const __global ushort *from = from_a + matrix * m * 8192;
-#line 192 "matmul_wgmma.cl"
+#line 187 "matmul_wgmma.cl"
                     for (int e = lid; e < 512; e += 128) {
                         const int i = e / 8, part = e % 8;
                         const long row = m0 + i, col = k0 + part * 8;
-                        const ulong at = (ulong)row * 8192 + col;
-                        vec8 v = (vec8)(0.0f);
-                        if (row < m && col + 8 <= 8192) {
-                            v = load8_bf16(from, at);
-                        } else if (row < m && col < 8192) {
-                            const int left = (int)(8192 - col);
-                            v = load8_bf16_part(from, at, left);
-                        }
+                        const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < m ? 8192 - col : 0);
                         put_part(to_a, i, part, v);
                     }
-#line 206 "matmul_wgmma.cl"
+#line 194 "matmul_wgmma.cl"
                 }
                 if (!box_b) {
-#line 217 "matmul_wgmma.cl"
+#line 205 "matmul_wgmma.cl"
                     const __global ushort *from = b + matrix * 8192 * 8192;
                     for (int e = lid; e < 512; e += 128) {
                         const int j = e / 8, part = e % 8;
-                        const long row = b0 + j, col = k0 + part * 8, left = 8192 - col;
-                        vec8 v = (vec8)(0.0f);
-                        if (row < 8192 && left > 0) {
-                            const ulong at = (ulong)row * 8192 + col;
-                            v = left >= 8 ? load8_bf16(from, at) : load8_bf16_part(from, at, (int)left);
-                        }
+                        const long row = b0 + j, col = k0 + part * 8;
+                        const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < 8192 ? 8192 - col : 0);
                         put_part(to_b, j, part, v);
                     }
-#line 241 "matmul_wgmma.cl"
+#line 221 "matmul_wgmma.cl"
                 }
                 if (!boxes)
                     publish_local();
@@ -402,17 +405,17 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         return;
     }
 
-#line 257 "matmul_wgmma.cl"
+#line 237 "matmul_wgmma.cl"
     const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
     uint stage = 0, turn = 0;
-    for (ulong index = get_group_id(0); index < all; index += get_num_groups(0)) {
-#line 3 "matmul_wgmma_tile.cl"
-            const ulong matrix = index / tiles, tile = index % tiles;
+    for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
+#line 3 "tile_bands.cl"
+            const ulong matrix = index / (tiles_m * tiles_n), tile = index % (tiles_m * tiles_n);
             const ulong band = tile / (8 * tiles_n), in_band = tile % (8 * tiles_n);
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 261 "matmul_wgmma.cl"
+#line 241 "matmul_wgmma.cl"
         const ulong c0 = matrix * m * 8192;
         float sum[32];
         uint before = 0;
@@ -429,138 +432,138 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             for (int l = 0; l < 4; l++) {
                 asm volatile("/*@sm_90a {.reg .pred p; setp.eq.u32 p, 0, 0; "
                              "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%0, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%1, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%2, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%3, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%4, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%5, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%6, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%7, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%8, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%9, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%10, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%11, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%12, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%13, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%14, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%15, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%16, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%17, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%18, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%19, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%20, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%21, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%22, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%23, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%24, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%25, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%26, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%27, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%28, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%29, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%30, "
-#line 278 "matmul_wgmma.cl"
+#line 258 "matmul_wgmma.cl"
                              "%31"
-#line 280 "matmul_wgmma.cl"
+#line 260 "matmul_wgmma.cl"
                              "}, %32, %33, p, 1, 1, 0, 0;} @*/"
                              :
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[0]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[1]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[2]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[3]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[4]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[5]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[6]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[7]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[8]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[9]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[10]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[11]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[12]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[13]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[14]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[15]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[16]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[17]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[18]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[19]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[20]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[21]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[22]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[23]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[24]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[25]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[26]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[27]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[28]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[29]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[30]),
-#line 283 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "+f"(sum[31])
-#line 285 "matmul_wgmma.cl"
+#line 265 "matmul_wgmma.cl"
                              : "l"(rows + l * 2), "l"(cols + l * 2));
             }
             asm volatile("/*@sm_90a wgmma.commit_group.sync.aligned; @*/" ::: "memory");
@@ -601,7 +604,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             }
 #line 54 "matmul_wgmma_store.cl"
         }
-#line 304 "matmul_wgmma.cl"
+#line 284 "matmul_wgmma.cl"
         } else {
 #line 2 "matmul_wgmma_store.cl"
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
@@ -635,7 +638,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             }
 #line 54 "matmul_wgmma_store.cl"
         }
-#line 307 "matmul_wgmma.cl"
+#line 287 "matmul_wgmma.cl"
         }
     }
 }
