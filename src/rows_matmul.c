@@ -2,6 +2,7 @@
 #include "registry.h"
 #include "row_options.h"
 #include "rows_matmul_decode.h"
+#include "rows_matmul_mma.h"
 #include "rows_matmul_skinny.h"
 #include "rows_matmul_wgmma.h"
 #include "rows_matmul_wide.h"
@@ -141,6 +142,8 @@ static const kiln_variant wide = {WIDE_TILES, .lets = {WIDE_LETS}, .stages = {WI
 static const kiln_variant wgmma = {WGMMA_TILES, .lets = {WGMMA_LETS}, .scratch = {WGMMA_SCRATCH},
                                    .stages = {WGMMA_STAGE}};
 
+static const kiln_variant mma = {MMA_TILES, .lets = {MMA_LETS}, .stages = {MMA_STAGE}};
+
 /* With a norm of a's rows in front: its statistics first, then the product normalises a on its way
  * in. */
 #define STATS                                                                                      \
@@ -222,6 +225,20 @@ static const kiln_variant normed_wgmma = {
     .stages = {STATS_SIMT, PREPARE_STAGE, WGMMA_STAGE},
 };
 
+static const kiln_variant prepared_mma = {
+    MMA_TILES,
+    .lets = {MMA_LETS, PREPARED_LETS},
+    .scratch = {PREPARED_SCRATCH},
+    .stages = {PREPARE_STAGE, MMA_STAGE},
+};
+
+static const kiln_variant normed_mma = {
+    MMA_TILES,
+    .lets = {MMA_LETS, PREPARED_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
+    .scratch = {STATS, PREPARED_SCRATCH},
+    .stages = {STATS_SIMT, PREPARE_STAGE, MMA_STAGE},
+};
+
 static const kiln_variant summed_wgmma = {
     WGMMA_TILES,
     .lets = {WGMMA_LETS,
@@ -233,11 +250,27 @@ static const kiln_variant summed_wgmma = {
     .stages = {WGMMA_STAGE, FINISH_SIMT},
 };
 
+static const kiln_variant summed_mma = {
+    MMA_TILES,
+    .lets = {MMA_LETS,
+             {"WG", "256"},
+             TILE_LETS,
+             {"PARTS", "ceildiv(m,BM)*WM"},
+             {"PADDED", "roundup(n,16)"}},
+    PARTS_SCRATCH,
+    .stages = {MMA_STAGE, FINISH_SIMT},
+};
+
 /* ---- what the rows share ----------------------------------------------------------------- */
 
 #define LD_OPTIONS LD_OPTION("lda", "a"), LD_OPTION("ldb", "b"), LD_OPTION("ldc", "c")
 
 #define TILE_OPTION                                                                                \
+    {.name = "compute",                                                                            \
+     .type = KILN_OPTION_CHOICE,                                                                   \
+     .fallback = "dtype",                                                                          \
+     .choices = "dtype|tf32",                                                                      \
+     .about = "tf32: f32's factors may be rounded to 10 bits behind the point"},                   \
     {                                                                                              \
         .name = "tile_size", .type = KILN_OPTION_INT, .fallback = "0", .high = 128,                \
         .about = "edge of the tiles of c: 0 (chosen), 8, 16, 32, 64 or 128"                        \
@@ -249,8 +282,8 @@ static const kiln_variant summed_wgmma = {
 
 /* The product's columns; row lengths as stored, and the leading dimensions in force. */
 #define STORED_INPUTS                                                                              \
-    {"columns", "pair == 2 ? 2*n : n"}, {"width_a", "trans_a ? m : k"},                            \
-        {"padded_k", "roundup(k,16)"},                                                             \
+    {"tf32", "dtype == 'f32' && compute == 'tf32'"}, {"columns", "pair == 2 ? 2*n : n"},           \
+        {"width_a", "trans_a ? m : k"}, {"padded_k", "roundup(k,16)"},                             \
         {"rows_b", "packed ? ceildiv(columns,64)*padded_k : trans_b ? columns : k"},               \
         {"width_b", "packed ? 64 : trans_b ? k : columns"}, {"lda", "lda ? lda : width_a"},        \
     {                                                                                              \
@@ -293,10 +326,10 @@ static const kiln_variant summed_wgmma = {
 
 #define COUNTS                                                                                     \
     .epilogue_count = "batch*m*n", .prologue_count = "batch*m*k", .flops = "2*batch*m*columns*k"
-#define PRODUCT_WITH(tensor_cores)                                                                 \
+#define PRODUCT_WITH(sm90, sm80)                                                                   \
     .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS,                                                   \
-    .variants = {&skinny, &vector, &decode, &tensor_cores, &wide, &simt}
-#define PRODUCT PRODUCT_WITH(wgmma)
+    .variants = {&skinny, &vector, &decode, &sm90, &sm80, &wide, &simt}
+#define PRODUCT PRODUCT_WITH(wgmma, mma)
 
 #define PLAIN_PRODUCT                                                                              \
     .family = "matmul", .dims = {"m", "n", "k"}, .options = {PRODUCT_OPTIONS, PACKED_OPTION},      \
@@ -373,7 +406,7 @@ const kiln_row kiln_matmul_rows[] = {
      .tensors = {A(""), B(""), C("", NULL)},
      .prologue = {{.op = "gelu"}},
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
-     PRODUCT_WITH(prepared_wgmma)},
+     PRODUCT_WITH(prepared_wgmma, prepared_mma)},
     {.name = "layernorm_matmul",
      .family = "matmul",
      .summary = "c = layernorm(a) b [+ bias] [then gelu]",
@@ -403,7 +436,7 @@ const kiln_row kiln_matmul_rows[] = {
                {"!gelu || approx != 'unset'", "gelu=1: approx must be named: one of none|tanh"},
                {"gelu || approx == 'unset'", "approx=${approx}: is of no use without gelu=1"}},
      COUNTS,
-     .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_simt}},
+     .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_mma, &normed_simt}},
     {.name = "rmsnorm_matmul",
      .family = "matmul",
      .summary = "c = rmsnorm(a) b [+ bias]",
@@ -417,7 +450,7 @@ const kiln_row kiln_matmul_rows[] = {
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
      .rules = {LD_RULES, TILE_SIZE_RULE, EPS_RULE},
      COUNTS,
-     .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_simt}},
+     .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_mma, &normed_simt}},
     {.name = "qkv_projection",
      .family = "matmul",
      .summary = "q, k, v = a w [+ bias], w's columns being q, then k, then v",
@@ -450,7 +483,7 @@ const kiln_row kiln_matmul_rows[] = {
                PACKED_RULE,
                TILE_SIZE_RULE},
      COUNTS,
-     .variants = {&skinny, &vector, &decode, &wgmma, &wide, &simt}},
+     .variants = {&skinny, &vector, &decode, &wgmma, &mma, &wide, &simt}},
     {.name = "matmul_swiglu",
      .family = "matmul",
      .summary = "c = silu(gate) up, gate and up being the columns of a b",
@@ -487,6 +520,6 @@ const kiln_row kiln_matmul_rows[] = {
      .epilogue = {{.op = "gelu_backward"}, {"column_sums", "dbias"}, {.op = "store"}},
      .rules = {LD_RULES, TILE_SIZE_RULE},
      COUNTS,
-     .variants = {&summed_skinny, &summed_vector, &summed_wgmma, &summed_simt}},
+     .variants = {&summed_skinny, &summed_vector, &summed_wgmma, &summed_mma, &summed_simt}},
 };
 const size_t kiln_num_matmul_rows = sizeof kiln_matmul_rows / sizeof *kiln_matmul_rows;

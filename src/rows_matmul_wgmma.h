@@ -43,7 +43,7 @@
     }
 #define PREPARED_SCRATCH                                                                           \
     {                                                                                              \
-        .name = "prepared", .count = "m*PITCH/2"                                                   \
+        .name = "prepared", .count = "dtype == 'f32' ? m*PITCH : m*PITCH/2"                        \
     }
 #define PREPARE_STAGE                                                                              \
     {                                                                                              \

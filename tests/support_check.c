@@ -93,6 +93,9 @@ static double tolerance_of(const test_launch *launch, const test_tensor *t)
     for (size_t i = 0; launch->of->large_scores && i < sizeof weighed / sizeof *weighed; i++)
         if (strcmp(t->info.name, weighed[i]) == 0)
             tolerance = fmax(tolerance, 1e-3);
+    /* Factors of 11 bits. */
+    if (strstr(launch->of->spec, "compute=tf32"))
+        tolerance = fmax(tolerance, 1e-3);
     return tolerance;
 }
 
