@@ -139,8 +139,12 @@ static const kiln_variant decode = {DECODE_TILES, .lets = {DECODE_LETS}, DECODE_
 
 static const kiln_variant wide = {WIDE_TILES, .lets = {WIDE_LETS}, .stages = {WIDE_STAGE}};
 
-static const kiln_variant wgmma = {WGMMA_TILES, .lets = {WGMMA_LETS}, .scratch = {WGMMA_SCRATCH},
-                                   .stages = {WGMMA_STAGE}};
+static const kiln_variant wgmma = {
+    WGMMA_TILES,
+    .lets = {WGMMA_LETS},
+    .scratch = {WGMMA_SCRATCH, TURNED_A_SCRATCH, TURNED_B_SCRATCH},
+    .stages = {TURN_A_STAGE, TURN_B_STAGE, WGMMA_STAGE},
+};
 
 static const kiln_variant mma = {MMA_TILES, .lets = {MMA_LETS}, .stages = {MMA_STAGE}};
 
@@ -213,28 +217,28 @@ static const kiln_variant summed_simt = {
 
 static const kiln_variant prepared_wgmma = {
     WGMMA_TILES,
-    .lets = {WGMMA_LETS, PREPARED_LETS},
-    .scratch = {WGMMA_SCRATCH, PREPARED_SCRATCH},
-    .stages = {PREPARE_STAGE, WGMMA_STAGE},
+    .lets = {WGMMA_LETS},
+    .scratch = {WGMMA_SCRATCH, PREPARED_SCRATCH, TURNED_B_SCRATCH},
+    .stages = {PREPARE_STAGE, TURN_B_STAGE, WGMMA_STAGE},
 };
 
 static const kiln_variant normed_wgmma = {
     WGMMA_TILES,
-    .lets = {WGMMA_LETS, PREPARED_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
-    .scratch = {WGMMA_SCRATCH, STATS, PREPARED_SCRATCH},
-    .stages = {STATS_SIMT, PREPARE_STAGE, WGMMA_STAGE},
+    .lets = {WGMMA_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
+    .scratch = {WGMMA_SCRATCH, STATS, PREPARED_SCRATCH, TURNED_B_SCRATCH},
+    .stages = {STATS_SIMT, PREPARE_STAGE, TURN_B_STAGE, WGMMA_STAGE},
 };
 
 static const kiln_variant prepared_mma = {
     MMA_TILES,
-    .lets = {MMA_LETS, PREPARED_LETS},
+    .lets = {MMA_LETS},
     .scratch = {PREPARED_SCRATCH},
     .stages = {PREPARE_STAGE, MMA_STAGE},
 };
 
 static const kiln_variant normed_mma = {
     MMA_TILES,
-    .lets = {MMA_LETS, PREPARED_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
+    .lets = {MMA_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
     .scratch = {STATS, PREPARED_SCRATCH},
     .stages = {STATS_SIMT, PREPARE_STAGE, MMA_STAGE},
 };
@@ -246,8 +250,8 @@ static const kiln_variant summed_wgmma = {
              TILE_LETS,
              {"PARTS", "ceildiv(m,64*WGS)*4*WGS"},
              {"PADDED", "roundup(n,16)"}},
-    .scratch = {WGMMA_SCRATCH, PARTS},
-    .stages = {WGMMA_STAGE, FINISH_SIMT},
+    .scratch = {WGMMA_SCRATCH, PARTS, TURNED_B_SCRATCH},
+    .stages = {TURN_B_STAGE, WGMMA_STAGE, FINISH_SIMT},
 };
 
 static const kiln_variant summed_mma = {
@@ -266,23 +270,29 @@ static const kiln_variant summed_mma = {
 #define LD_OPTIONS LD_OPTION("lda", "a"), LD_OPTION("ldb", "b"), LD_OPTION("ldc", "c")
 
 #define TILE_OPTION                                                                                \
-    {.name = "compute",                                                                            \
-     .type = KILN_OPTION_CHOICE,                                                                   \
-     .fallback = "dtype",                                                                          \
-     .choices = "dtype|tf32",                                                                      \
-     .about = "tf32: f32's factors may be rounded to 10 bits behind the point"},                   \
     {                                                                                              \
         .name = "tile_size", .type = KILN_OPTION_INT, .fallback = "0", .high = 128,                \
         .about = "edge of the tiles of c: 0 (chosen), 8, 16, 32, 64 or 128"                        \
     }
+/* Other arithmetic than dtype's own; variants that have it not compute as they do without it. */
+#define COMPUTE_OPTION                                                                             \
+    {                                                                                              \
+        .name = "compute", .type = KILN_OPTION_CHOICE, .fallback = "dtype",                        \
+        .choices = "dtype|tf32",                                                                   \
+        .about = "tf32: f32 a and b may be rounded to 11 bits, for tensor cores"                   \
+    }
+#define COMPUTE_RULE                                                                               \
+    {                                                                                              \
+        "compute == 'dtype' || dtype == 'f32'", "compute=tf32: is of use with dtype=f32 alone"     \
+    }
 #define PACKED_OPTION FLAG_OPTION("packed", "1: b as `pack' leaves it, whatever the layout was")
 #define PRODUCT_OPTIONS                                                                            \
     OUT_DTYPE_OPTION("c"), FLAG_OPTION("accumulate", "1: c += instead of c ="), LD_OPTIONS,        \
-        TILE_OPTION
+        TILE_OPTION, COMPUTE_OPTION
 
 /* The product's columns; row lengths as stored, and the leading dimensions in force. */
 #define STORED_INPUTS                                                                              \
-    {"tf32", "dtype == 'f32' && compute == 'tf32'"}, {"columns", "pair == 2 ? 2*n : n"},           \
+    {"tf32", "compute == 'tf32'"}, {"columns", "pair == 2 ? 2*n : n"},                             \
         {"width_a", "trans_a ? m : k"}, {"padded_k", "roundup(k,16)"},                             \
         {"rows_b", "packed ? ceildiv(columns,64)*padded_k : trans_b ? columns : k"},               \
         {"width_b", "packed ? 64 : trans_b ? k : columns"}, {"lda", "lda ? lda : width_a"},        \
@@ -327,7 +337,7 @@ static const kiln_variant summed_mma = {
 #define COUNTS                                                                                     \
     .epilogue_count = "batch*m*n", .prologue_count = "batch*m*k", .flops = "2*batch*m*columns*k"
 #define PRODUCT_WITH(sm90, sm80)                                                                   \
-    .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS,                                                   \
+    .rules = {LD_RULES, TILE_SIZE_RULE, COMPUTE_RULE}, COUNTS,                                     \
     .variants = {&skinny, &vector, &decode, &sm90, &sm80, &wide, &simt}
 #define PRODUCT PRODUCT_WITH(wgmma, mma)
 
@@ -381,7 +391,7 @@ const kiln_row kiln_matmul_rows[] = {
      .dims = {"m", "n", "k"},
      .options = {APPROX_OPTION, LAYOUT_OPTION, PACKED_OPTION,
                  FLAG_OPTION("save_pre", "1: pre = a b + bias is stored too"), LD_OPTIONS,
-                 TILE_OPTION},
+                 TILE_OPTION, COMPUTE_OPTION},
      .lets = {FUSED_LETS},
      .tensors = {A(""), B(""), C("", NULL)},
      .epilogue = {{.op = "bias"}, {.op = "gelu"}, {.op = "store"}},
@@ -391,7 +401,7 @@ const kiln_row kiln_matmul_rows[] = {
      .summary = "c = a b + bias + residual",
      .fused = true,
      .dims = {"m", "n", "k"},
-     .options = {LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
+     .options = {LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION, COMPUTE_OPTION},
      .lets = {FUSED_LETS, {"c_keeps", "0"}},
      .tensors = {A(""), B(""), C("", "residual")},
      .epilogue = {{.op = "bias"}, {.op = "residual"}, {.op = "store"}},
@@ -401,7 +411,8 @@ const kiln_row kiln_matmul_rows[] = {
      .summary = "c = gelu(a) b [+ bias]",
      .fused = true,
      .dims = {"m", "n", "k"},
-     .options = {APPROX_OPTION, BIAS_OPTION, LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
+     .options = {APPROX_OPTION, BIAS_OPTION, LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION,
+                 COMPUTE_OPTION},
      .lets = {FUSED_LETS},
      .tensors = {A(""), B(""), C("", NULL)},
      .prologue = {{.op = "gelu"}},
@@ -425,13 +436,15 @@ const kiln_row kiln_matmul_rows[] = {
                  LAYOUT_OPTION,
                  PACKED_OPTION,
                  LD_OPTIONS,
-                 TILE_OPTION},
+                 TILE_OPTION,
+                 COMPUTE_OPTION},
      .lets = {FUSED_LETS, CENTRED},
      .tensors = {A(""), B(""), C("", NULL), STAT("mean"), STAT("rstd")},
      .prologue = {{.op = "layernorm"}},
      .epilogue = {{"bias", "bias"}, {"gelu", "gelu"}, {.op = "store"}},
      .rules = {LD_RULES,
                TILE_SIZE_RULE,
+               COMPUTE_RULE,
                EPS_RULE,
                {"!gelu || approx != 'unset'", "gelu=1: approx must be named: one of none|tanh"},
                {"gelu || approx == 'unset'", "approx=${approx}: is of no use without gelu=1"}},
@@ -443,12 +456,12 @@ const kiln_row kiln_matmul_rows[] = {
      .fused = true,
      .dims = {"m", "n", "k"},
      .options = {EPS_OPTION, UNIT_OFFSET_OPTION, BIAS_OPTION, STATS_OPTION("rstd"), LAYOUT_OPTION,
-                 PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
+                 PACKED_OPTION, LD_OPTIONS, TILE_OPTION, COMPUTE_OPTION},
      .lets = {FUSED_LETS, NOT_CENTRED},
      .tensors = {A(""), B(""), C("", NULL), STAT("rstd")},
      .prologue = {{.op = "rmsnorm"}},
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
-     .rules = {LD_RULES, TILE_SIZE_RULE, EPS_RULE},
+     .rules = {LD_RULES, TILE_SIZE_RULE, COMPUTE_RULE, EPS_RULE},
      COUNTS,
      .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_mma, &normed_simt}},
     {.name = "qkv_projection",
@@ -458,7 +471,7 @@ const kiln_row kiln_matmul_rows[] = {
      .dims = {"m", "k", "heads", "kv_heads", "head_dim"},
      .literal = "heads kv_heads head_dim",
      .options = {BIAS_OPTION, LAYOUT_OPTION, PACKED_OPTION, LD_OPTION("lda", "a"),
-                 LD_OPTION("ldb", "w"), TILE_OPTION},
+                 LD_OPTION("ldb", "w"), TILE_OPTION, COMPUTE_OPTION},
      .lets = {{"fits", "!known(heads) || !known(kv_heads) || !known(head_dim) || "
                        "(heads + 2.0*kv_heads)*head_dim < 4000000000000000000"},
               {"q_columns", "fits ? heads*head_dim : 1"},
@@ -481,7 +494,8 @@ const kiln_row kiln_matmul_rows[] = {
                LD_RULE("lda", "width_a", "a"),
                LD_RULE("ldb", "width_b", "w"),
                PACKED_RULE,
-               TILE_SIZE_RULE},
+               TILE_SIZE_RULE,
+               COMPUTE_RULE},
      COUNTS,
      .variants = {&skinny, &vector, &decode, &wgmma, &mma, &wide, &simt}},
     {.name = "matmul_swiglu",
@@ -497,7 +511,8 @@ const kiln_row kiln_matmul_rows[] = {
                  FLAG_OPTION("save_pre", "1: pre = a b is stored too, its columns as b's"),
                  LAYOUT_OPTION,
                  LD_OPTIONS,
-                 TILE_OPTION},
+                 TILE_OPTION,
+                 COMPUTE_OPTION},
      .lets = {{"packed", "0"}, BY_LAYOUT, {"pair", "2"}, STORED},
      .tensors = {A(""), B(""), C("", NULL)},
      .epilogue = {{.op = "swiglu_pair"}, {.op = "store"}},
@@ -509,7 +524,8 @@ const kiln_row kiln_matmul_rows[] = {
      .dims = {"m", "n", "k"},
      .options = {APPROX_OPTION,
                  FLAG_OPTION("dbias", "1: the sums of c's columns, unrounded, are stored too"),
-                 OUT_DTYPE_OPTION("dbias"), LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
+                 OUT_DTYPE_OPTION("dbias"), LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION,
+                 COMPUTE_OPTION},
      .lets = {FUSED_LETS,
               {"c_dtype", "dtype"},
               {"c_keeps", "dtype == 'f32'"},
@@ -518,7 +534,7 @@ const kiln_row kiln_matmul_rows[] = {
      .tensors =
          {A(""), B(""), C("", NULL), {"dbias", KILN_OUT, "n", .dtype = OUT_DTYPE, .when = "dbias"}},
      .epilogue = {{.op = "gelu_backward"}, {"column_sums", "dbias"}, {.op = "store"}},
-     .rules = {LD_RULES, TILE_SIZE_RULE},
+     .rules = {LD_RULES, TILE_SIZE_RULE, COMPUTE_RULE},
      COUNTS,
      .variants = {&summed_skinny, &summed_vector, &summed_wgmma, &summed_mma, &summed_simt}},
 };

@@ -39,8 +39,9 @@
                                                "} bytes of local memory, over the device's "       \
                                                "${STATIC_LOCAL}"}},                                \
     .widths = {"8"}
+/* PITCH: of what a prologue makes of a (rows_matmul_wgmma.h). */
 #define MMA_LETS                                                                                   \
-    {"TILES_N", "ceildiv(columns,BN)"},                                                            \
+    {"TILES_N", "ceildiv(columns,BN)"}, {"PITCH", "roundup(k,8)"},                                 \
     {                                                                                              \
         "TILES", "ceildiv(m,BM)*TILES_N*batch"                                                     \
     }

@@ -32,6 +32,14 @@
 @let UPS_AT trans_b ? BC*BYTES : BC*ES
 @include sm80.cl
 @include gather_columns.cl
+@if tf32
+@include tf32.cl
+
+static uint rounded(uint bits)
+{
+    return as_uint(to_tf32(as_float(bits)));
+}
+@end
 
 @if !trans_a || trans_b
 /* Where part number `part` of a row along k lies in its block. */
@@ -67,7 +75,7 @@ static void read_rows(uint (*rows)[4], uint at, int step)
         v.s3 = load_word((from ^ (i % 2 * 64 + 32)) + ${4*A_PITCH});
 @end
 @for r 4
-        rows[i][${r}] = ${ES == 4 ? 'to_tf32' : ''}(v.s${r});
+        rows[i][${r}] = ${tf32 ? 'rounded(' : ''}v.s${r}${tf32 ? ')' : ''};
 @end
     }
 }
@@ -96,7 +104,7 @@ static void read_columns(uint (*cols)[2], uint at, int step)
         v.s3 = load_word((from ^ (${J} % 4 * 32 + 32)) + ${4*B_PITCH});
 @end
 @for r 4
-        cols[j + ${r/2}][${r%2}] = ${ES == 4 ? 'to_tf32' : ''}(v.s${r});
+        cols[j + ${r/2}][${r%2}] = ${tf32 ? 'rounded(' : ''}v.s${r}${tf32 ? ')' : ''};
 @end
     }
 }

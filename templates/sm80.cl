@@ -52,14 +52,6 @@ static uint load_word(uint at)
     return v;
 }
 
-/* A float as tensor cores take it, 10 bits behind the point, to nearest. */
-static uint to_tf32(uint bits)
-{
-    uint v;
-    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(v) : "f"(as_float(bits)));
-    return v;
-}
-
 @let TYPE dtype == 'f32' ? 'tf32' : dtype
 /* sum += rows cols, 16 x 8 of them, ${dtype == 'f32' ? 8 : 16} steps of k. */
 static void multiply(float *sum, const uint *rows, const uint *cols)

@@ -8,13 +8,21 @@
 
 static const char *const dtypes[] = {"f16", "bf16", "f32 compute=tf32"};
 
-static void run(const char *spec, const char *args, unsigned seed, int64_t misalign)
+/* spec in the variant under launch-time dimensions args[0 .. count-1]: one build. Every misalign-th
+ * case from the first on starts past an aligned address (0: none). */
+static void run(const char *spec, const char *const *args, size_t count, unsigned seed,
+                size_t misalign)
 {
-    test_run(&(test_case){.spec = test_format("%s variant=mma", spec),
-                          .args = args,
-                          .seed = seed,
-                          .misalign = misalign,
-                          .once = seed % 4 != 0});
+    kiln_kernel *kept;
+    spec = test_format("%s variant=mma", spec);
+    test_ok(kiln_create_kernel(test_context, spec, &kept));
+    for (size_t i = 0; i < count; i++)
+        test_run(&(test_case){.spec = spec,
+                              .args = args[i],
+                              .seed = seed + (unsigned)i,
+                              .misalign = misalign && i % misalign == 0,
+                              .once = i != 1});
+    kiln_release_kernel(kept);
 }
 
 /* ---- layouts ----------------------------------------------------------------------------- */
@@ -23,14 +31,23 @@ static void run(const char *spec, const char *args, unsigned seed, int64_t misal
 START_TEST(test_layouts)
 {
     static const char *const shapes[] = {
-        "m=256 n=512 k=512", "m=136 n=264 k=200", "m=8 n=8 k=32",    "m=200 n=72 k=40",
-        "m=129 n=257 k=65",  "m=61 n=100 k=333",  "m=1 n=1000 k=96", "m=300 n=8 k=1000",
+        "batch=1 m=256 n=512 k=512", "batch=2 m=136 n=264 k=200", "batch=1 m=8 n=8 k=32",
+        "batch=3 m=200 n=72 k=40",   "batch=1 m=129 n=257 k=65",  "batch=2 m=61 n=100 k=333",
+        "batch=1 m=1 n=1000 k=96",   "batch=1 m=300 n=8 k=1000",
     };
-    for (size_t i = 0; i < COUNT(shapes); i++)
-        run(test_format("batched_matmul batch=? m=? n=? k=? trans_a=%d trans_b=%d dtype=%s%s",
-                        _i & 1, _i >> 1 & 1, dtypes[_i / 4 % 3], _i < 12 ? "" : " tile_size=64"),
-            test_format("batch=%d %s", i % 2 ? 3 : 1, shapes[i]), 10 * (unsigned)_i + (unsigned)i,
-            i == 3 ? 1 : 0);
+    run(test_format("batched_matmul batch=? m=? n=? k=? trans_a=%d trans_b=%d dtype=%s%s", _i & 1,
+                    _i >> 1 & 1, dtypes[_i / 4 % 3], _i < 12 ? "" : " tile_size=64"),
+        shapes, COUNT(shapes), 10 * (unsigned)_i, 0);
+}
+END_TEST
+
+/* The same past aligned addresses: by hand. */
+START_TEST(test_misaligned)
+{
+    static const char *const shapes[] = {"batch=2 m=136 n=264 k=200", "batch=1 m=64 n=128 k=64"};
+    run(test_format("batched_matmul batch=? m=? n=? k=? trans_a=%d trans_b=%d dtype=%s", _i & 1,
+                    _i >> 1 & 1, dtypes[_i / 4]),
+        shapes, COUNT(shapes), 300 + (unsigned)_i, 1);
 }
 END_TEST
 
@@ -45,10 +62,9 @@ START_TEST(test_literal)
         "matmul_nt m=100 n=96 k=72 lda=80 ldb=88 ldc=104",
         "matmul_tn m=70 n=130 k=33 accumulate=1",
     };
-    for (size_t d = 0; d < COUNT(dtypes); d++) {
-        run(test_format("%s dtype=%s", specs[_i], dtypes[d]), "", (unsigned)_i, 0);
-        run(test_format("%s dtype=%s tile_size=128", specs[_i], dtypes[d]), "", (unsigned)_i, 1);
-    }
+    static const char *const none[] = {""};
+    run(test_format("%s dtype=%s tile_size=%d", specs[_i / 3], dtypes[_i % 3], _i % 2 ? 128 : 0),
+        none, 1, (unsigned)_i, 0);
 }
 END_TEST
 
@@ -58,12 +74,11 @@ END_TEST
 START_TEST(test_groups)
 {
     static const int sizes[] = {64, 128, 256};
-    for (size_t d = 0; d < COUNT(dtypes); d++)
-        for (size_t s = 0; s < COUNT(sizes); s++)
-            run(test_format("batched_matmul batch=? m=? n=? k=? trans_a=%d trans_b=%d dtype=%s "
-                            "workgroup_size=%d",
-                            _i & 1, _i >> 1 & 1, dtypes[d], sizes[s]),
-                "batch=2 m=200 n=328 k=272", (unsigned)(d + s), 0);
+    static const char *const shapes[] = {"batch=2 m=200 n=328 k=272"};
+    run(test_format("batched_matmul batch=? m=? n=? k=? trans_a=%d trans_b=%d dtype=%s "
+                    "workgroup_size=%d",
+                    _i & 1, _i >> 1 & 1, _i % 5 ? dtypes[_i / 4 % 2] : dtypes[2], sizes[_i / 4]),
+        shapes, 1, 400 + (unsigned)_i, 0);
 }
 END_TEST
 
@@ -71,13 +86,12 @@ END_TEST
 START_TEST(test_small_local)
 {
     static const int64_t sizes[] = {165888, 100352, 65536};
+    static const char *const shapes[] = {"batch=1 m=264 n=520 k=1000"};
     const kiln_facts facts = test_context->facts;
-    test_context->facts.static_local = sizes[_i];
-    for (int t = 0; t < 4; t++)
-        for (size_t d = 0; d < COUNT(dtypes); d++)
-            run(test_format("batched_matmul batch=1 m=? n=? k=? trans_a=%d trans_b=%d dtype=%s",
-                            t & 1, t >> 1, dtypes[d]),
-                "m=264 n=520 k=1000", (unsigned)t, 0);
+    test_context->facts.static_local = sizes[_i / 4];
+    run(test_format("batched_matmul batch=? m=? n=? k=? trans_a=%d trans_b=%d dtype=%s", _i & 1,
+                    _i >> 1 & 1, dtypes[(_i + _i / 4) % 3]),
+        shapes, 1, 500 + (unsigned)_i, 0);
     test_context->facts = facts;
 }
 END_TEST
@@ -106,13 +120,26 @@ START_TEST(test_fused)
         {"matmul_gelu_backward m=256 n=256 k=128 approx=none dbias=1 layout=nt", ""},
     };
     ck_assert_uint_eq(COUNT(cases), 15);
-    const char *half = dtypes[_i % 2];
-    run(test_format("%s dtype=%s", cases[_i].spec, half), cases[_i].args, 700 + (unsigned)_i, 0);
-    run(test_format("%s dtype=%s", cases[_i].spec, half), cases[_i].args, 800 + (unsigned)_i, 1);
-    run(test_format("%s dtype=%s", cases[_i].spec, dtypes[2]), cases[_i].args, 900 + (unsigned)_i,
-        0);
+    const char *args[] = {cases[_i / 2].args, cases[_i / 2].args};
+    run(test_format("%s dtype=%s", cases[_i / 2].spec, dtypes[_i % 2 ? 2 : _i / 2 % 2]), args, 2,
+        700 + (unsigned)_i, 2);
 }
 END_TEST
+
+/* In cases of six, name0 and so on: building takes most of the time, and CK_RUN_CASE lets processes
+ * share it. */
+static void add(Suite *suite, const char *name, const TTest *test, int count)
+{
+    static char names[32][20];
+    static int used;
+    for (int from = 0; from < count; from += 6) {
+        snprintf(names[used], sizeof *names, "%s%d", name, from / 6);
+        TCase *tests = tcase_create(names[used++]);
+        tcase_set_timeout(tests, 0);
+        tcase_add_loop_test(tests, test, from, from + 6 < count ? from + 6 : count);
+        suite_add_tcase(suite, tests);
+    }
+}
 
 int main(void)
 {
@@ -124,26 +151,12 @@ int main(void)
         return 77;
     }
     Suite *suite = suite_create("mma");
-    TCase *layouts = tcase_create("layouts");
-    tcase_set_timeout(layouts, 0);
-    tcase_add_loop_test(layouts, test_layouts, 0, 24);
-    suite_add_tcase(suite, layouts);
-    TCase *literal = tcase_create("literal");
-    tcase_set_timeout(literal, 0);
-    tcase_add_loop_test(literal, test_literal, 0, 6);
-    suite_add_tcase(suite, literal);
-    TCase *groups = tcase_create("groups");
-    tcase_set_timeout(groups, 0);
-    tcase_add_loop_test(groups, test_groups, 0, 4);
-    suite_add_tcase(suite, groups);
-    TCase *small_local = tcase_create("small_local");
-    tcase_set_timeout(small_local, 0);
-    tcase_add_loop_test(small_local, test_small_local, 0, 3);
-    suite_add_tcase(suite, small_local);
-    TCase *fused = tcase_create("fused");
-    tcase_set_timeout(fused, 0);
-    tcase_add_loop_test(fused, test_fused, 0, 15);
-    suite_add_tcase(suite, fused);
+    add(suite, "layouts", test_layouts, 24);
+    add(suite, "misaligned", test_misaligned, 12);
+    add(suite, "literal", test_literal, 18);
+    add(suite, "groups", test_groups, 12);
+    add(suite, "small_local", test_small_local, 12);
+    add(suite, "fused", test_fused, 30);
     int failed = test_main(suite);
     test_close();
     return failed;
