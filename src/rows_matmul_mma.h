@@ -39,18 +39,15 @@
                                                "} bytes of local memory, over the device's "       \
                                                "${STATIC_LOCAL}"}},                                \
     .widths = {"8"}
-/* PITCH: of what a prologue makes of a (rows_matmul_wgmma.h). RESIDENT: groups that a compute unit
- * holds at once, by local memory and by registers, two a sum. */
+/* PITCH: of what a prologue makes of a (rows_matmul_wgmma.h). */
 #define MMA_LETS                                                                                   \
     {"TILES_N", "ceildiv(columns,BN)"}, {"PITCH", "roundup(k,8)"},                                 \
-        {"TILES", "ceildiv(m,BM)*TILES_N*batch"},                                                  \
     {                                                                                              \
-        "RESIDENT", "max(1,min((STATIC_LOCAL+1024)/(" MMA_LOCAL "+1024),32768/(BM*BN)))"           \
+        "TILES", "ceildiv(m,BM)*TILES_N*batch"                                                     \
     }
 #define MMA_STAGE                                                                                  \
     {                                                                                              \
-        .file = "matmul_mma.cl", .groups = "min(RESIDENT*COMPUTE_UNITS,TILES)",                    \
-        .workgroup = "32*WM*WN"                                                                    \
+        .file = "matmul_mma.cl", .groups = "TILES", .workgroup = "32*WM*WN"                        \
     }
 
 #endif

@@ -148,11 +148,24 @@ ${offsets}
     const int tile_rows = ${BM}, warps = ${WM};
 @end
     const ulong tiles_m = ${ceildiv(m,BM)}, tiles_n = ${TILES_N};
-    const ulong tiles = tiles_m * tiles_n * ${batch};
-    const __global ${T} *in_a = (const __global ${T} *)${PROLOGUE_OPS ? 'prepared' : 'a'};
-    const __global ${T} *in_b = (const __global ${T} *)b;
+    const ulong index = get_group_id(0);
+@include tile_bands.cl
+    const ulong c0 = matrix * ${m} * ${ldc};
+    const __global ${T} *tile_a = (const __global ${T} *)${PROLOGUE_OPS ? 'prepared' : 'a'} + matrix * ${trans_a ? k : m} * ${LDA};
+@if packed
+    const __global ${T} *tile_b = (const __global ${T} *)b;
+@else
+    const __global ${T} *tile_b = (const __global ${T} *)b + matrix * ${trans_b ? columns : k} * ${ldb};
+@end
+    const long b0 = ${pair == 2 && !SPLIT ? '2 * n0' : 'n0'};
+
     float sum[${ROWS}][${4*COLUMNS}];
     uint rows[2][${ROWS}][4], cols[2][${COLUMNS}][2];
+    #pragma unroll
+    for (int i = 0; i < ${ROWS}; i++)
+        #pragma unroll
+        for (int j = 0; j < ${4*COLUMNS}; j++)
+            sum[i][j] = 0.0f;
 
     /* Where the warp's first parts lie in a block. */
     const uint blocks_at = local_at(blocks);
@@ -172,131 +185,121 @@ ${offsets}
 @end
 
     /* Copies want addresses and rows of whole 16 bytes. */
-    int direct = (${LDA} % ${E} == 0) & (((ulong)in_a & 15) == 0) & (((ulong)in_b & 15) == 0);
+    int direct = (${LDA} % ${E} == 0) & (((ulong)tile_a & 15) == 0) & (((ulong)tile_b & 15) == 0);
 @if !packed
     direct &= ${ldb} % ${E} == 0;
 @end
 @if SPLIT && !trans_b
     direct &= ${n} % ${E} == 0;
 @end
-    /* A work-item copies one part of every few rows; what is not there it fills with zeros. */
+    if (direct) {
+        /* A work-item copies one part of every few rows; what is not there it fills with zeros. */
 @for o 2
 @include matmul_mma_operand.cl
-    const int part_${X} = lid % ${PARTS}, row_${X} = lid / ${PARTS};
-    const uint write_${X} = ${o ? A_BYTES : 0} + ${ALONG ? 'place_along' : 'place_across'}(row_${X}, part_${X}${ALONG ? '' : ', '}${ALONG ? '' : PITCH});
-    ${known(LD) ? 'const ' : ''}ulong pass_${X} = ${RS*ES*LD};
-    ulong from_${X} = 0;
+        const int part_${X} = lid % ${PARTS}, row_${X} = lid / ${PARTS};
 @if !ALONG
-    int bytes_${X} = 0;
-@elif !WHOLE_ROWS
-    int left_${X} = 0;
+        const long first_${X} = ${o ? 'b0' : 'm0'} + part_${X} * ${E}${o && SPLIT ? ' + (part_b < half_parts ? 0 : to_ups)' : ''};
 @end
+        const uint write_${X} = ${o ? A_BYTES : 0} + ${ALONG ? 'place_along' : 'place_across'}(row_${X}, part_${X}${ALONG ? '' : ', '}${ALONG ? '' : PITCH});
+@if ALONG
+        ulong from_${X} = (ulong)(tile_${X} + (ulong)(${o ? 'b0' : 'm0'} + row_${X}) * ${LD} + part_${X} * ${E});
+@if !WHOLE_ROWS
+        int left_${X} = (int)clamp(${o ? SPLIT ? n : columns : m} - ${o ? 'b0' : 'm0'} - row_${X}, 0L, (long)${EDGE});
+@end
+@elif o && packed
+        ulong from_${X} = (ulong)(tile_b + ((ulong)(first_b / 64) * ${padded_k} + row_b) * 64 + first_b % 64);
+        const int bytes_b = first_b < ${columns} ? 16 : 0;
+@else
+        ulong from_${X} = (ulong)(tile_${X} + (ulong)row_${X} * ${LD} + first_${X});
+        const int bytes_${X} = (int)clamp(${o ? columns : m} - first_${X}, 0L, ${E}L) * ${ES};
+@end
+        ${known(LD) ? 'const ' : ''}ulong pass_${X} = ${RS*ES*LD};
 @end
 @if SPLIT && trans_b
-    const ulong ups_from = ${ES} * (ulong)to_ups * ${ldb};
+        const ulong ups_from = ${ES} * (ulong)to_ups * ${ldb};
 @end
-    const uint end_at = blocks_at + ${STAGES*(A_BYTES+B_BYTES)};
-    uint read_at = blocks_at, write_at = blocks_at;
-    long l0 = 0;
-
-    for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
-        #pragma unroll
-        for (int i = 0; i < ${ROWS}; i++)
-            #pragma unroll
-            for (int j = 0; j < ${4*COLUMNS}; j++)
-                sum[i][j] = 0.0f;
-        if (direct) {
-            if (index == get_group_id(0)) {
-                const ulong coming = index;
-@include matmul_mma_open.cl
-            }
-            wait_copies();
-            barrier(CLK_LOCAL_MEM_FENCE);
-            read_at = blocks_at;
-            read_rows(rows[0], read_at + read_a, 0);
-            read_columns(cols[0], read_at + read_b, 0);
-            for (; l0 < ${k} + ${(STAGES - 1)*BK}; l0 += ${BK}) {
+        const uint end_at = blocks_at + ${STAGES*(A_BYTES+B_BYTES)};
+        uint read_at = blocks_at, write_at = blocks_at;
+        long l0 = 0;
+@let PIECES 1
+@let l 0
+        for (int s = 0; s < ${STAGES - 1}; s++) {
+@include matmul_mma_copy.cl
+            close_copies();
+            l0 += ${BK};
+            write_at += ${A_BYTES+B_BYTES};
+        }
+        wait_copies();
+        barrier(CLK_LOCAL_MEM_FENCE);
+        read_rows(rows[0], read_at + read_a, 0);
+        read_columns(cols[0], read_at + read_b, 0);
+        for (; l0 < ${k} + ${(STAGES - 1)*BK}; l0 += ${BK}) {
 @# Else products and comparisons of all passes are made in front of the loop, and take registers that it lacks.
 @for o 2
 @include matmul_mma_operand.cl
 @if !known(LD)
-                asm volatile("" : "+l"(pass_${X}));
+            asm volatile("" : "+l"(pass_${X}));
 @end
 @if ALONG && !WHOLE_ROWS
-                asm volatile("" : "+r"(left_${X}));
+            asm volatile("" : "+r"(left_${X}));
 @end
 @end
 @for l STEPS
 @if l < STEPS - 1
 @let PIECES STEPS - 1
-                read_rows(rows[${(l+1)%2}], read_at + read_a, ${l+1});
-                read_columns(cols[${(l+1)%2}], read_at + read_b, ${l+1});
+            read_rows(rows[${(l+1)%2}], read_at + read_a, ${l+1});
+            read_columns(cols[${(l+1)%2}], read_at + read_b, ${l+1});
 @include matmul_mma_copy.cl
 @if l == STEPS - 2
-                close_copies();
-                if ((write_at += ${A_BYTES+B_BYTES}) == end_at)
-                    write_at = blocks_at;
+            close_copies();
+            if ((write_at += ${A_BYTES+B_BYTES}) == end_at)
+                write_at = blocks_at;
 @end
 @else
-                wait_copies();
-                barrier(CLK_LOCAL_MEM_FENCE);
-                if ((read_at += ${A_BYTES+B_BYTES}) == end_at)
-                    read_at = blocks_at;
-                read_rows(rows[0], read_at + read_a, 0);
-                read_columns(cols[0], read_at + read_b, 0);
+            wait_copies();
+            barrier(CLK_LOCAL_MEM_FENCE);
+            if ((read_at += ${A_BYTES+B_BYTES}) == end_at)
+                read_at = blocks_at;
+            read_rows(rows[0], read_at + read_a, 0);
+            read_columns(cols[0], read_at + read_b, 0);
 @end
-                multiply_all(sum, rows[${l%2}], cols[${l%2}]);
+            multiply_all(sum, rows[${l%2}], cols[${l%2}]);
 @end
-            }
-            /* The next tile's first blocks come in while this one is stored. What still goes into the ring is zeros,
-             * and what is read of it is not used. */
-            finish_copies();
-            if (index + get_num_groups(0) < tiles) {
-                const ulong coming = index + get_num_groups(0);
-@include matmul_mma_open.cl
-            }
-        } else {
-            /* By hand, a block at a time. */
-@include tile_bands.cl
-            const __global ${T} *tile_a = in_a + matrix * ${trans_a ? k : m} * ${LDA};
-            const __global ${T} *tile_b = in_b + matrix * ${packed ? 0 : trans_b ? columns : k} * ${packed ? 0 : ldb};
-            const long b0 = ${pair == 2 && !SPLIT ? '2 * n0' : 'n0'};
-            for (long k0 = 0; k0 < ${k}; k0 += ${BK}) {
-                barrier(CLK_LOCAL_MEM_FENCE);
+        }
+    } else {
+        /* By hand, a block at a time. */
+        for (long k0 = 0; k0 < ${k}; k0 += ${BK}) {
+            barrier(CLK_LOCAL_MEM_FENCE);
 @for o 2
 @include matmul_mma_operand.cl
-                for (int e = lid; e < ${EDGE*BYTES/16}; e += ${THREADS}) {
-                    const int row = e / ${PARTS}, part = e % ${PARTS};
+            for (int e = lid; e < ${EDGE*BYTES/16}; e += ${THREADS}) {
+                const int row = e / ${PARTS}, part = e % ${PARTS};
 @if ALONG
-                    const long at = ${o ? 'b0' : 'm0'} + row${o && SPLIT ? ' + (row < half_tile ? 0 : to_ups)' : ''}, col = k0 + part * ${E};
-                    const uint4 v = take_part(tile_${X} + (ulong)at * ${LD} + col, at < ${o ? columns : m} ? ${k} - col : 0);
-                    *(__local uint4 *)(blocks + ${o ? A_BYTES : 0} + place_along(row, part)) = v;
+                const long at = ${o ? 'b0' : 'm0'} + row${o && SPLIT ? ' + (row < half_tile ? 0 : to_ups)' : ''}, col = k0 + part * ${E};
+                const uint4 v = take_part(tile_${X} + (ulong)at * ${LD} + col, at < ${o ? columns : m} ? ${k} - col : 0);
+                *(__local uint4 *)(blocks + ${o ? A_BYTES : 0} + place_along(row, part)) = v;
 @else
-                    const long at = ${o ? 'b0' : 'm0'} + part * ${E}${o && SPLIT ? ' + (part < half_parts ? 0 : to_ups)' : ''}, l = k0 + row;
+                const long at = ${o ? 'b0' : 'm0'} + part * ${E}${o && SPLIT ? ' + (part < half_parts ? 0 : to_ups)' : ''}, l = k0 + row;
 @if o && packed
-                    const uint4 v = take_part(tile_b + ((ulong)(at / 64) * ${padded_k} + l) * 64 + at % 64, l < ${k} && at < ${columns} ? ${E} : 0);
+                const uint4 v = take_part(tile_b + ((ulong)(at / 64) * ${padded_k} + l) * 64 + at % 64, l < ${k} && at < ${columns} ? ${E} : 0);
 @else
-                    const uint4 v = take_part(tile_${X} + (ulong)l * ${LD} + at, l < ${k} ? ${o ? columns : m} - at : 0);
+                const uint4 v = take_part(tile_${X} + (ulong)l * ${LD} + at, l < ${k} ? ${o ? columns : m} - at : 0);
 @end
-                    *(__local uint4 *)(blocks + ${o ? A_BYTES : 0} + place_across(row, part, ${PITCH})) = v;
+                *(__local uint4 *)(blocks + ${o ? A_BYTES : 0} + place_across(row, part, ${PITCH})) = v;
 @end
-                }
+            }
 @end
-                barrier(CLK_LOCAL_MEM_FENCE);
-                #pragma unroll 1
-                for (int l = 0; l < ${STEPS}; l++) {
-                    read_rows(rows[0], blocks_at + read_a, l);
-                    read_columns(cols[0], blocks_at + read_b, l);
-                    multiply_all(sum, rows[0], cols[0]);
-                }
+            barrier(CLK_LOCAL_MEM_FENCE);
+            #pragma unroll 1
+            for (int l = 0; l < ${STEPS}; l++) {
+                read_rows(rows[0], blocks_at + read_a, l);
+                read_columns(cols[0], blocks_at + read_b, l);
+                multiply_all(sum, rows[0], cols[0]);
             }
         }
+    }
 
-        /* Made anew: registers are scarce until here. */
-        asm volatile("" : "+l"(index));
-@include tile_bands.cl
-        const ulong c0 = matrix * ${m} * ${ldc};
-        const long warp_m0 = m0 + warp_row * ${BM/WM}, warp_n0 = n0 + warp_column * ${BC/WN};
+    const long warp_m0 = m0 + warp_row * ${BM/WM}, warp_n0 = n0 + warp_column * ${BC/WN};
 @let STRIPS ROWS
 @let COLS BC/WN
 @let ROW0 'warp_m0'
@@ -304,12 +307,11 @@ ${offsets}
 @let OF 'm0 / tile_rows * warps + warp_row'
 @let SUM 'sum[h / 2]'
 @let HALF 'h % 2'
-        if (m0 + ${BM} <= ${m} && n0 + ${BC} <= ${n}) {
+    if (m0 + ${BM} <= ${m} && n0 + ${BC} <= ${n}) {
 @let WHOLE 1
 @include matmul_sums_store.cl
-        } else {
+    } else {
 @let WHOLE 0
 @include matmul_sums_store.cl
-        }
     }
 }

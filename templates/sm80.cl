@@ -22,12 +22,6 @@ static void wait_copies(void)
     asm volatile("cp.async.wait_group ${STAGES - 2};" ::: "memory");
 }
 
-/* Until none is. */
-static void finish_copies(void)
-{
-    asm volatile("cp.async.wait_all;" ::: "memory");
-}
-
 /* Four matrices of 8 rows of 16 bytes; work-item i has where row i % 8 of number i / 8 begins. It gets word i % 4
  * of row i / 4 of each. */
 static uint4 load_matrices(uint at)
