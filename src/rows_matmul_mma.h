@@ -13,14 +13,13 @@
               {"dtype != 'f32' || tf32", "dtype=f32: must be f16 or bf16, or have compute=tf32"},  \
               {"!known(k) || k >= 32", "k=${k}: below half a block of 64"}},                       \
     .tune = {{"BM", {128, 64, 256}},   {"BN", {256, 128, 64}}, {"WM", {2, 4, 1}},                  \
-             {"WN", {4, 2, 1}},        {"BYTES", {128, 64}},   {"STAGES", {4, 3, 5, 6, 2}},        \
-             {"GM", {8, 16, 32, 4, 1}}},                                                           \
-    .presets = {"BM=128 BN=256 WM=2 WN=4 BYTES=128 STAGES=4 GM=8",                                 \
-                "BM=128 BN=256 WM=2 WN=4 BYTES=128 STAGES=3 GM=8",                                 \
-                "BM=128 BN=128 WM=2 WN=2 BYTES=128 STAGES=3 GM=8",                                 \
-                "BM=128 BN=128 WM=2 WN=2 BYTES=64 STAGES=3 GM=8",                                  \
-                "BM=64 BN=64*pair WM=2 WN=2 BYTES=128 STAGES=4 GM=8",                              \
-                "BM=64 BN=64*pair WM=2 WN=2 BYTES=64 STAGES=4 GM=8"},                              \
+             {"WN", {4, 2, 1}},        {"BYTES", {128, 64}},   {"STAGES", {3, 4, 5, 6, 2}},        \
+             {"GM", {16, 8, 32, 4, 1}}},                                                           \
+    .presets = {"BM=128 BN=256 WM=2 WN=4 BYTES=128 STAGES=3 GM=16",                                \
+                "BM=128 BN=128 WM=2 WN=2 BYTES=128 STAGES=3 GM=16",                                \
+                "BM=128 BN=128 WM=2 WN=2 BYTES=64 STAGES=3 GM=16",                                 \
+                "BM=64 BN=64*pair WM=2 WN=2 BYTES=128 STAGES=4 GM=16",                             \
+                "BM=64 BN=64*pair WM=2 WN=2 BYTES=64 STAGES=4 GM=16"},                             \
     .require = {TILE_RULE("BM == tile_size && BN == pair*tile_size"),                              \
                 {"workgroup_size == 0 || 32*WM*WN == workgroup_size",                              \
                  "workgroup_size=${workgroup_size}: ${WM}x${WN} warps are groups of ${32*WM*WN}"}, \

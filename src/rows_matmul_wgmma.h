@@ -57,7 +57,7 @@
     {                                                                                              \
         .name = "turned_b", .count = "batch*columns*PITCH", .when = "TURNED_B"                     \
     }
-#define TURN_GROUPS(columns) "ceildiv(PITCH,32)*ceildiv(" columns ",32)*batch"
+#define TURN_GROUPS(columns) "ceildiv(PITCH,64)*ceildiv(" columns ",64)*batch"
 #define TURN_A_STAGE                                                                               \
     {                                                                                              \
         .name = "turn_a", .file = "turn_a.cl", .groups = TURN_GROUPS("m"), .workgroup = "256",     \
