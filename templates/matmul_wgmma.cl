@@ -50,27 +50,7 @@ static void put_part(__local uchar *to, int row, int part, vec${P} v)
     *(__local uint4 *)(to + row * 128 + ((part ^ (row & 7)) << 4)) = as_uint4(to_${tf32 ? 'tf32' : dtype}_${P}(v));
 }
 
-/* Of four work-items each has own[j], two columns of block j of eight; the one numbered quad gets
- * all eight of block quad. */
-static vec8 gather_columns(float2 *own, int quad)
-{
-    float2 got[2];
-    #pragma unroll
-    for (int j = 0; j < 4; j += 2) {
-        const float2 give = quad & 1 ? own[j] : own[j + 1];
-        const float2 take = (float2)(from_lane_xor(give.x, 1), from_lane_xor(give.y, 1));
-        if (quad & 1)
-            own[j] = take;
-        else
-            own[j + 1] = take;
-    }
-    #pragma unroll
-    for (int j = 0; j < 2; j++) {
-        const float2 give = quad & 2 ? own[j] : own[j + 2];
-        got[j] = (float2)(from_lane_xor(give.x, 2), from_lane_xor(give.y, 2));
-    }
-    return quad & 2 ? (vec8)(got[0], got[1], own[2], own[3]) : (vec8)(own[0], own[1], got[0], got[1]);
-}
+@include gather_columns.cl
 
 /* A block as wgmma sees it. */
 static ulong describe(uint at, ulong fields)
@@ -94,6 +74,9 @@ ${offsets}
 @if gate == 'split'
     const int ups = ${BC/8};
 @end
+@end
+@if SUMMED
+    const int tile_rows = ${BM}, warps = ${4*WGS};
 @end
     const ulong tiles_m = ${ceildiv(m,BM)}, tiles_n = ${TILES_N};
     const ulong tiles = tiles_m * tiles_n * ${batch};
@@ -322,12 +305,19 @@ ${offsets}
                 *(__global float2 *)(to + row * ${PITCH} + col) = (float2)(sum[i * 2], sum[i * 2 + 1]);
         }
 @else
+@let STRIPS 1
+@let COLS BC
+@let ROW0 'm0 + part * 64 + lid % 128 / 32 * 16'
+@let COL0 'n0'
+@let OF 'm0 / tile_rows * warps + lid / 32 - 4'
+@let SUM 'sum'
+@let HALF 'h'
         if (m0 + ${BM} <= ${m} && n0 + ${BC} <= ${n}) {
 @let WHOLE 1
-@include matmul_wgmma_store.cl
+@include matmul_sums_store.cl
         } else {
 @let WHOLE 0
-@include matmul_wgmma_store.cl
+@include matmul_sums_store.cl
         }
 @end
     }
