@@ -1,0 +1,290 @@
+/* o = softmax(scores of q k^T) v and the logarithm of the softmax's sum, lse, on tensor cores.
+ *
+ * A group stays for tile after tile of ${64*WGS} queries of a head, and goes over the keys that they see, ${BK} at a
+ * time, the last first (Dao, "FlashAttention-2", arXiv:2307.08691). Its first 128 work-items bring in the
+ * queries, and blocks of k and of v into two rings of ${STAGES} stages; each further 128 have 64 queries, with
+ * scores, weights and sums in registers (Shah et al., "FlashAttention-3", arXiv:2407.08608):
+ *
+ *     s = q k^T of a block     tensor cores begin with it and with
+ *     acc += weights v         of the block before, and meanwhile
+ *     weights of s             come to be relative to a top that s may have raised.
+ *
+ *     full[]   the queries, block of k or of v are there       empty[]   they have been read
+ *
+ * Blocks lie as wgmma wants them: in parts of 64 columns, whose rows of 128 bytes have their 16-byte parts
+ * exchanged by the row's number modulo 8. Scores are in base 2.
+ */
+@let BQ 64*WGS
+@let PARTS ceildiv(head_dim,64)
+@let Q_BYTES PARTS*BQ*128
+@let KV_BYTES PARTS*BK*128
+@let T dtype == 'f16' ? 'half' : 'ushort'
+@let OWN_STRIDE heads*head_dim
+@let MET_STRIDE kv_heads*head_dim
+@# Where raw products are no scores: what they become is computed before the largest is looked for.
+@let SCORED softcap > 0 || alibi || scale < 0
+@let SCALE_2 scale*1.4426950408889634
+@let BACKWARD 0
+@let BASE_2 1
+@let RANK 4
+@include sm90.cl
+@include tensor_map.cl
+@include attention_mask.cl
+
+/* Which of all tiles a group does as its number `turn`: pairs of neighbours, if unit is 2. */
+static ulong tile_of(ulong turn, uint unit)
+{
+    return (turn / unit * get_num_groups(0) + get_group_id(0)) * unit + turn % unit;
+}
+
+static float exp2_of(float x)
+{
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+static float from_lane(float v, int lane)
+{
+    float got;
+    asm volatile("shfl.sync.idx.b32 %0, %1, %2, 31, -1;" : "=f"(got) : "f"(v), "r"(lane));
+    return got;
+}
+
+/* Whether it is so for any of a warp's work-items. */
+static int any_of_warp(int is)
+{
+    int any;
+    asm volatile("{.reg .pred p, q; setp.ne.s32 p, %1, 0; vote.sync.any.pred q, p, -1; selp.s32 %0, 1, 0, q;}"
+                 : "=r"(any)
+                 : "r"(is));
+    return any;
+}
+
+/* Rows of a head into a block of `rows`, from `row' on: by boxes, from one work-item. */
+static void bring_boxes(uint to, ulong map, int rows, long row, int head, int matrix, uint arrived)
+{
+    expect_bytes(arrived, rows * ${PARTS*128});
+    #pragma unroll
+    for (int j = 0; j < ${PARTS}; j++)
+        copy_box(to + j * rows * 128, map, j * 64, (int)row, head, matrix, arrived);
+    arrive(arrived);
+}
+
+/* The same by 128 work-items from any address; `there` rows are there, and zeros beyond. */
+static void bring_by_hand(__local uchar *to, const __global ${T} *from, int rows, long there, int stride,
+                          int lid, uint arrived)
+{
+    for (int e = lid; e < rows * ${PARTS*8}; e += 128) {
+        const int row = e / ${PARTS*8}, part = e % ${PARTS*8};
+        ushort8 v = (ushort8)(0);
+        if (row < there && part < ${head_dim/8})
+            v = get8(from + (ulong)row * stride + part * 8);
+        *(__local uint4 *)(to + (part / 8 * rows + row) * 128 + (((part ^ row) & 7) << 4)) = as_uint4(v);
+    }
+    publish_local();
+    arrive(arrived);
+}
+
+/* Of four work-items each has own[j], two columns of block j of eight; the one numbered quad gets
+ * all eight of block quad. */
+static vec8 gather_columns(float2 *own, int quad)
+{
+    float2 got[2];
+    #pragma unroll
+    for (int j = 0; j < 4; j += 2) {
+        const float2 give = quad & 1 ? own[j] : own[j + 1];
+        const float2 take = (float2)(from_lane_xor(give.x, 1), from_lane_xor(give.y, 1));
+        if (quad & 1)
+            own[j] = take;
+        else
+            own[j + 1] = take;
+    }
+    #pragma unroll
+    for (int j = 0; j < 2; j++) {
+        const float2 give = quad & 2 ? own[j] : own[j + 2];
+        got[j] = (float2)(from_lane_xor(give.x, 2), from_lane_xor(give.y, 2));
+    }
+    return quad & 2 ? (vec8)(got[0], got[1], own[2], own[3]) : (vec8)(own[0], own[1], got[0], got[1]);
+}
+
+/* A block as wgmma sees it. */
+static ulong describe(uint at, ulong fields)
+{
+    return (ulong)((at & 0x3ffff) >> 4) | fields;
+}
+@# Offsets in units of 16 bytes: from eight rows to the next eight, and, where rows are keys and the sum is over
+@# keys, from a part of 64 columns to the next; swizzled by 128 bytes.
+@let ALONG '(ulong)1 << 16 | (ulong)64 << 32 | (ulong)1 << 62'
+@let ACROSS '<< 16 | (ulong)64 << 32 | (ulong)1 << 62'
+
+${signature}
+{
+${offsets}
+    __local uchar blocks[${Q_BYTES+2*STAGES*KV_BYTES}] __attribute__((aligned(1024)));
+    __local ulong full[${2*STAGES+1}], empty[${2*STAGES+1}];
+    __local float map_words[96] __attribute__((aligned(128)));
+@# Barriers: blocks of k, of v, the queries.
+@let V STAGES
+@let Q 2*STAGES
+    __local uchar *const k_blocks = blocks + ${Q_BYTES}, *const v_blocks = k_blocks + ${STAGES*KV_BYTES};
+    const int lid = (int)get_local_id(0);
+    const ulong tiles_q = ${ceildiv(seq_q,BQ)};
+    const ulong tiles = tiles_q * ${heads} * ${batch};
+@if causal
+    /* Tiles that see much and that see little alternate, and a pair of them is a group's share. */
+    const uint unit = tiles >= 2 * get_num_groups(0) ? 2 : 1;
+@else
+    const uint unit = 1;
+@end
+    /* Copies by box want addresses of whole 16 bytes and 32-bit sizes. */
+    const int boxes = max(max((long)${seq_q}, (long)${seq_k}), (long)${batch}) <= 0x7fffffffL
+                      && (((ulong)q | (ulong)k | (ulong)v) & 15) == 0;
+
+    maps += get_group_id(0) * 96;
+    const ulong map_q = (ulong)maps, map_k = (ulong)(maps + 32), map_v = (ulong)(maps + 64);
+    if (boxes && lid < 32) {
+        const uint words = local_at(map_words);
+        map_words[lid] = 0.0f;
+        map_words[lid + 32] = 0.0f;
+        map_words[lid + 64] = 0.0f;
+        wait_warp();
+        if (lid == 0) {
+            make_map(words, (ulong)q, ${head_dim}, ${seq_q}, ${heads}, ${batch}, ${2*OWN_STRIDE}, ${2*head_dim},
+                     ${2*OWN_STRIDE} * (ulong)${seq_q}, ${BQ});
+            make_map(words + 128, (ulong)k, ${head_dim}, ${seq_k}, ${kv_heads}, ${batch}, ${2*MET_STRIDE}, ${2*head_dim},
+                     ${2*MET_STRIDE} * (ulong)${seq_k}, ${BK});
+            make_map(words + 256, (ulong)v, ${head_dim}, ${seq_k}, ${kv_heads}, ${batch}, ${2*MET_STRIDE}, ${2*head_dim},
+                     ${2*MET_STRIDE} * (ulong)${seq_k}, ${BK});
+        }
+        wait_warp();
+        place_map(maps, words);
+        place_map(maps + 32, words + 128);
+        place_map(maps + 64, words + 256);
+    }
+    if (lid == 0) {
+        for (int s = 0; s < ${2*STAGES+1}; s++) {
+            init_barrier(local_at(full + s), boxes ? 1 : 128);
+            init_barrier(local_at(empty + s), ${4*WGS});
+        }
+        publish_local();
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+
+@# Registers move from those who bring in to those who multiply: of 65,536, in steps of 8.
+    if (lid < 128) {
+@if WGS > 1
+        asm volatile("/*@sm_90a setmaxnreg.dec.sync.aligned.u32 ${WGS == 3 ? 32 : 72}; @*/");
+@end
+        if (boxes && lid != 0)
+            return;
+        if (boxes) {
+            acquire_map(map_q);
+            acquire_map(map_k);
+            acquire_map(map_v);
+        }
+        uint keys = 0, values = 0;
+        ulong index;
+        for (ulong turn = 0; (index = tile_of(turn, unit)) < tiles; turn++) {
+@include attention_wgmma_tile.cl
+            wait_phase(local_at(empty + ${Q}), ~(uint)turn & 1);
+            if (boxes)
+                bring_boxes(local_at(blocks), map_q, ${BQ}, row0, head, matrix, local_at(full + ${Q}));
+            else
+                bring_by_hand(blocks, q + (((ulong)matrix * ${seq_q} + row0) * ${heads} + head) * ${head_dim}, ${BQ},
+                              ${seq_q} - row0, ${OWN_STRIDE}, lid, local_at(full + ${Q}));
+            for (int block = count; block >= 0; block--) {
+@for i 2
+@let X i ? 'v' : 'k'
+@let SEQ i ? 'values' : 'keys'
+                if (block ${i ? '< count' : '> 0'}) {
+                    const uint stage = ${SEQ} % ${STAGES};
+                    const long row = j_begin + (long)(block${i ? '' : ' - 1'}) * ${BK};
+                    wait_phase(local_at(empty + ${i*V} + stage), ~(${SEQ} / ${STAGES}) & 1);
+                    if (boxes)
+                        bring_boxes(local_at(${X}_blocks) + stage * ${KV_BYTES}, map_${X}, ${BK}, row, kv_head, matrix,
+                                    local_at(full + ${i*V} + stage));
+                    else
+                        bring_by_hand(${X}_blocks + stage * ${KV_BYTES},
+                                      ${X} + (((ulong)matrix * ${seq_k} + row) * ${kv_heads} + kv_head) * ${head_dim}, ${BK}, ${seq_k} - row,
+                                      ${MET_STRIDE}, lid, local_at(full + ${i*V} + stage));
+                    ${SEQ}++;
+                }
+@end
+            }
+        }
+        return;
+    }
+
+@if WGS > 1
+    asm volatile("/*@sm_90a setmaxnreg.inc.sync.aligned.u32 ${WGS == 3 ? 160 : 216}; @*/");
+@end
+    const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
+    const int own = part * 64 + lid % 128 / 32 * 16 + lane / 4;
+    const ulong of_q = describe(local_at(blocks) + part * 8192, ${ALONG});
+    uint keys = 0, values = 0;
+    ulong index;
+@if TURNS > 1
+    /* Tensor cores serve one part after the other: the others compute weights meanwhile. */
+    if (part == ${WGS-1})
+        asm volatile("bar.arrive 1, 256;" ::: "memory");
+@end
+    for (ulong turn = 0; (index = tile_of(turn, unit)) < tiles; turn++) {
+@include attention_wgmma_tile.cl
+        const long i_first = i0 + part * 64;
+@if alibi
+        const float slope = alibi_slope((uint)head) * 1.44269504f;
+@else
+        const float slope = 0.0f;
+@end
+        float s[${BK/2}], acc[${head_dim/2}], top[2], sum[2], shrink[2];
+        uint weights[${BK/4}];
+        #pragma unroll
+        for (int i = 0; i < ${head_dim/2}; i++)
+            acc[i] = 0.0f;
+        top[0] = top[1] = -INFINITY;
+        sum[0] = sum[1] = 0.0f;
+
+        wait_phase(local_at(full + ${Q}), (uint)turn & 1);
+        wait_phase(local_at(full + keys % ${STAGES}), keys / ${STAGES} & 1);
+@include attention_wgmma_scores.cl
+@let WAIT 0
+@let DONE 'scores'
+@include attention_wgmma_wait.cl
+        long j0 = j_begin + (long)(count - 1) * ${BK};
+@include attention_wgmma_softmax.cl
+@include attention_wgmma_weights.cl
+        for (int block = count - 1; block > 0; block--) {
+            j0 -= ${BK};
+            wait_phase(local_at(full + keys % ${STAGES}), keys / ${STAGES} & 1);
+@if TURNS > 1
+            asm volatile("bar.sync %0, 256;" ::"r"(1 + part) : "memory");
+@end
+@include attention_wgmma_scores.cl
+            wait_phase(local_at(full + ${V} + values % ${STAGES}), values / ${STAGES} & 1);
+@include attention_wgmma_sums.cl
+@if TURNS > 1
+            asm volatile("bar.arrive %0, 256;" ::"r"(part == ${WGS-1} ? 1 : 2 + part) : "memory");
+@end
+@let WAIT 1
+@include attention_wgmma_wait.cl
+@include attention_wgmma_softmax.cl
+@let WAIT 0
+@let DONE 'sums'
+@include attention_wgmma_wait.cl
+            if (any_of_warp(shrink[0] != 1.0f || shrink[1] != 1.0f)) {
+                #pragma unroll
+                for (int i = 0; i < ${head_dim/2}; i++)
+                    acc[i] *= shrink[i >> 1 & 1];
+            }
+@include attention_wgmma_weights.cl
+        }
+        if (lane == 0)
+            arrive(local_at(empty + ${Q}));
+        wait_phase(local_at(full + ${V} + values % ${STAGES}), values / ${STAGES} & 1);
+@include attention_wgmma_sums.cl
+@let WAIT 0
+@include attention_wgmma_wait.cl
+@include attention_wgmma_store.cl
+    }
+}
