@@ -10,7 +10,7 @@ typedef float${W} vec${W};
 @# A GPU moves 16 bytes at once, or 8, but only from and to addresses of whole ones.
 @let WIDE (W == 8 || W == 4) && !CPU
 @let WORDS W == 8 ? 'uint4' : 'uint2'
-@if W > 1 && use_f32
+@if W > 1 && use_f32 && !WIDE
 /* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
 typedef struct __attribute__((packed)) {
     vec${W} v;
@@ -95,8 +95,13 @@ static void store${W}_f32(vec${W} v, __global float *p, ulong i)
 @end
         return;
     }
+@# Not by floats${W}: NVIDIA's compiler makes one of two such stores of a vector, and takes it for aligned.
+@for l W
+    p[i + ${l}] = v.s${l};
 @end
+@else
     ((__global floats${W} *)(p + i))->v = v;
+@end
 }
 @end
 @end

@@ -1,5 +1,6 @@
 /* The oracle and every kernel against what PyTorch computed: tests/golden/fixtures, made by
  * tests/golden/make_fixtures.py, which tells the format. */
+#include "context.h"
 #include "support.h"
 #include <math.h>
 #include <stdio.h>
@@ -299,6 +300,9 @@ static void run_kernel(fixture *f)
             ran += run_variant(f, variants[v]);
     for (size_t v = 0; v < COUNT(variants) && ran == 0; v++)
         ran += run_variant(f, variants[v]);
+    const char *variant;
+    for (size_t v = 0; !test_context->facts.cpu && (variant = test_gpu_variant(f->spec, v)); v++)
+        ran += run_variant(f, variant);
     ck_assert_msg(ran > 0, "%s: no variant runs here: %s", f->spec, kiln_last_error());
 }
 

@@ -383,7 +383,7 @@ static void check_repeat(test_launch *launch)
     }
 }
 
-bool test_run(const test_case *c)
+bool test_run_alone(const test_case *c)
 {
     kiln_kernel *kernel;
     kiln_status status = kiln_create_kernel(test_context, c->spec, &kernel);

@@ -1,0 +1,63 @@
+/* On a GPU, what a test asks of the CPUs' variants is asked of the GPU's own. */
+#include "context.h"
+#include "registry.h"
+#include "support.h"
+#include <stdio.h>
+#include <string.h>
+
+/* Whether text begins with one of these. */
+static bool begins(const char *text, const char *const *words)
+{
+    for (; *words; words++)
+        if (strncmp(text, *words, strlen(*words)) == 0)
+            return true;
+    return false;
+}
+
+static const char *const of_cpus[] = {"vector", "skinny", NULL};
+
+const char *test_gpu_variant(const char *spec, size_t index)
+{
+    char name[60];
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(spec, " "), spec);
+    const kiln_row *row = kiln_row_find(name);
+    for (size_t v = 0; row && v < KILN_MAX_VARIANTS && row->variants[v]; v++) {
+        const char *variant = row->variants[v]->name;
+        if (!begins(variant, of_cpus) && strcmp(variant, "simt") != 0 && index-- == 0)
+            return variant;
+    }
+    return NULL;
+}
+
+/* spec in a variant, without the words that begin with one of left_out. */
+static bool run_in(const test_case *c, const char *variant, const char *const *left_out)
+{
+    char spec[400];
+    test_case other = *c;
+    size_t length = 0;
+    for (const char *word = c->spec; *word;) {
+        const size_t there = strcspn(word, " ");
+        if (!begins(word, left_out))
+            length +=
+                (size_t)snprintf(spec + length, sizeof spec - length, "%.*s ", (int)there, word);
+        word += there + strspn(word + there, " ");
+    }
+    ck_assert_uint_lt(length + 30, sizeof spec);
+    snprintf(spec + length, sizeof spec - length, "variant=%s", variant);
+    other.spec = spec;
+    return test_run_alone(&other);
+}
+
+bool test_run(const test_case *c)
+{
+    static const char *const variant_words[] = {"variant=", NULL};
+    static const char *const tile_words[] = {"variant=", "tile_size=", NULL};
+    const char *variant = strstr(c->spec, "variant=");
+    bool ran = false;
+    if (!variant || !begins(variant + strlen("variant="), of_cpus) || test_context->facts.cpu)
+        return test_run_alone(c);
+    for (size_t v = 0; (variant = test_gpu_variant(c->spec, v)); v++)
+        /* Its tiles may have other edges. */
+        ran |= run_in(c, variant, variant_words) || run_in(c, variant, tile_words);
+    return ran;
+}
