@@ -423,6 +423,15 @@ typedef enum kiln_layout {
     KILN_LAYOUT_NT = 2
 } kiln_layout;
 
+/* What a product of f32 may be computed in. tf32: a and b may be rounded to 11 bits on their way into
+ * tensor cores, the sums stay f32; devices without those compute as they do without it. Errors are
+ * of 1e-3 of c's norm then. */
+typedef enum kiln_compute {
+    KILN_COMPUTE_DEFAULT = 0,
+    KILN_COMPUTE_DTYPE = 1,
+    KILN_COMPUTE_TF32 = 2
+} kiln_compute;
+
 /* Every params struct is zero-initialised and then filled; a field left at 0 takes its default.
  * A dimension has none: it is 1 or more, or KILN_LAUNCH_TIME. */
 
@@ -443,6 +452,7 @@ typedef struct kiln_matmul_params {
     int64_t packed;        /* 1: b as kiln_pack leaves it; ldb must be 0 */
     int64_t lda, ldb, ldc; /* row lengths in elements of a, b, c as stored; 0: no padding */
     int64_t tile_size;     /* 0, 8, 16, 32, 64, 128 */
+    kiln_compute compute;
     kiln_choice choice;
 } kiln_matmul_params;
 
@@ -493,6 +503,7 @@ typedef struct kiln_batched_matmul_params {
     int64_t trans_a, trans_b;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
+    kiln_compute compute;
     kiln_choice choice;
 } kiln_batched_matmul_params;
 
@@ -834,6 +845,7 @@ typedef struct kiln_matmul_bias_gelu_params {
     int64_t save_pre;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
+    kiln_compute compute;
     kiln_choice choice;
 } kiln_matmul_bias_gelu_params;
 
@@ -850,6 +862,7 @@ typedef struct kiln_matmul_bias_residual_params {
     int64_t packed;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
+    kiln_compute compute;
     kiln_choice choice;
 } kiln_matmul_bias_residual_params;
 
@@ -867,6 +880,7 @@ typedef struct kiln_matmul_swiglu_params {
     kiln_layout layout;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
+    kiln_compute compute;
     kiln_choice choice;
 } kiln_matmul_swiglu_params;
 
@@ -886,6 +900,7 @@ typedef struct kiln_matmul_gelu_backward_params {
     int64_t packed;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
+    kiln_compute compute;
     kiln_choice choice;
 } kiln_matmul_gelu_backward_params;
 
@@ -902,6 +917,7 @@ typedef struct kiln_gelu_matmul_params {
     int64_t packed;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
+    kiln_compute compute;
     kiln_choice choice;
 } kiln_gelu_matmul_params;
 
@@ -925,6 +941,7 @@ typedef struct kiln_layernorm_matmul_params {
     int64_t packed;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
+    kiln_compute compute;
     kiln_choice choice;
 } kiln_layernorm_matmul_params;
 
@@ -945,6 +962,7 @@ typedef struct kiln_rmsnorm_matmul_params {
     int64_t packed;
     int64_t lda, ldb, ldc;
     int64_t tile_size;
+    kiln_compute compute;
     kiln_choice choice;
 } kiln_rmsnorm_matmul_params;
 
@@ -963,6 +981,7 @@ typedef struct kiln_qkv_projection_params {
     int64_t packed;
     int64_t lda, ldb; /* row lengths in elements of a and w as stored; 0: no padding */
     int64_t tile_size;
+    kiln_compute compute;
     kiln_choice choice;
 } kiln_qkv_projection_params;
 

@@ -138,8 +138,12 @@ static const kiln_variant decode = {DECODE_TILES, .lets = {DECODE_LETS}, DECODE_
 
 static const kiln_variant wide = {WIDE_TILES, .lets = {WIDE_LETS}, .stages = {WIDE_STAGE}};
 
-static const kiln_variant wgmma = {WGMMA_TILES, .lets = {WGMMA_LETS}, .scratch = {WGMMA_SCRATCH},
-                                   .stages = {WGMMA_STAGE}};
+static const kiln_variant wgmma = {
+    WGMMA_TILES,
+    .lets = {WGMMA_LETS},
+    .scratch = {WGMMA_SCRATCH, TURNED_A_SCRATCH, TURNED_B_SCRATCH},
+    .stages = {TURN_A_STAGE, TURN_B_STAGE, WGMMA_STAGE},
+};
 
 /* With a norm of a's rows in front: its statistics first, then the product normalises a on its way
  * in. */
@@ -210,16 +214,16 @@ static const kiln_variant summed_simt = {
 
 static const kiln_variant prepared_wgmma = {
     WGMMA_TILES,
-    .lets = {WGMMA_LETS, PREPARED_LETS},
-    .scratch = {WGMMA_SCRATCH, PREPARED_SCRATCH},
-    .stages = {PREPARE_STAGE, WGMMA_STAGE},
+    .lets = {WGMMA_LETS},
+    .scratch = {WGMMA_SCRATCH, PREPARED_SCRATCH, TURNED_B_SCRATCH},
+    .stages = {PREPARE_STAGE, TURN_B_STAGE, WGMMA_STAGE},
 };
 
 static const kiln_variant normed_wgmma = {
     WGMMA_TILES,
-    .lets = {WGMMA_LETS, PREPARED_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
-    .scratch = {WGMMA_SCRATCH, STATS, PREPARED_SCRATCH},
-    .stages = {STATS_SIMT, PREPARE_STAGE, WGMMA_STAGE},
+    .lets = {WGMMA_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
+    .scratch = {WGMMA_SCRATCH, STATS, PREPARED_SCRATCH, TURNED_B_SCRATCH},
+    .stages = {STATS_SIMT, PREPARE_STAGE, TURN_B_STAGE, WGMMA_STAGE},
 };
 
 static const kiln_variant summed_wgmma = {
@@ -229,8 +233,8 @@ static const kiln_variant summed_wgmma = {
              TILE_LETS,
              {"PARTS", "ceildiv(m,64*WGS)*4*WGS"},
              {"PADDED", "roundup(n,16)"}},
-    .scratch = {WGMMA_SCRATCH, PARTS},
-    .stages = {WGMMA_STAGE, FINISH_SIMT},
+    .scratch = {WGMMA_SCRATCH, PARTS, TURNED_B_SCRATCH},
+    .stages = {TURN_B_STAGE, WGMMA_STAGE, FINISH_SIMT},
 };
 
 /* ---- what the rows share ----------------------------------------------------------------- */
@@ -242,15 +246,26 @@ static const kiln_variant summed_wgmma = {
         .name = "tile_size", .type = KILN_OPTION_INT, .fallback = "0", .high = 128,                \
         .about = "edge of the tiles of c: 0 (chosen), 8, 16, 32, 64 or 128"                        \
     }
+/* Other arithmetic than dtype's own; variants that have it not compute as they do without it. */
+#define COMPUTE_OPTION                                                                             \
+    {                                                                                              \
+        .name = "compute", .type = KILN_OPTION_CHOICE, .fallback = "dtype",                        \
+        .choices = "dtype|tf32",                                                                   \
+        .about = "tf32: f32 a and b may be rounded to 11 bits, for tensor cores"                   \
+    }
+#define COMPUTE_RULE                                                                               \
+    {                                                                                              \
+        "compute == 'dtype' || dtype == 'f32'", "compute=tf32: is of use with dtype=f32 alone"     \
+    }
 #define PACKED_OPTION FLAG_OPTION("packed", "1: b as `pack' leaves it, whatever the layout was")
 #define PRODUCT_OPTIONS                                                                            \
     OUT_DTYPE_OPTION("c"), FLAG_OPTION("accumulate", "1: c += instead of c ="), LD_OPTIONS,        \
-        TILE_OPTION
+        TILE_OPTION, COMPUTE_OPTION
 
 /* The product's columns; row lengths as stored, and the leading dimensions in force. */
 #define STORED_INPUTS                                                                              \
-    {"columns", "pair == 2 ? 2*n : n"}, {"width_a", "trans_a ? m : k"},                            \
-        {"padded_k", "roundup(k,16)"},                                                             \
+    {"tf32", "compute == 'tf32'"}, {"columns", "pair == 2 ? 2*n : n"},                             \
+        {"width_a", "trans_a ? m : k"}, {"padded_k", "roundup(k,16)"},                             \
         {"rows_b", "packed ? ceildiv(columns,64)*padded_k : trans_b ? columns : k"},               \
         {"width_b", "packed ? 64 : trans_b ? k : columns"}, {"lda", "lda ? lda : width_a"},        \
     {                                                                                              \
@@ -294,7 +309,7 @@ static const kiln_variant summed_wgmma = {
 #define COUNTS                                                                                     \
     .epilogue_count = "batch*m*n", .prologue_count = "batch*m*k", .flops = "2*batch*m*columns*k"
 #define PRODUCT_WITH(tensor_cores)                                                                 \
-    .rules = {LD_RULES, TILE_SIZE_RULE}, COUNTS,                                                   \
+    .rules = {LD_RULES, TILE_SIZE_RULE, COMPUTE_RULE}, COUNTS,                                     \
     .variants = {&skinny, &vector, &decode, &tensor_cores, &wide, &simt}
 #define PRODUCT PRODUCT_WITH(wgmma)
 
@@ -348,7 +363,7 @@ const kiln_row kiln_matmul_rows[] = {
      .dims = {"m", "n", "k"},
      .options = {APPROX_OPTION, LAYOUT_OPTION, PACKED_OPTION,
                  FLAG_OPTION("save_pre", "1: pre = a b + bias is stored too"), LD_OPTIONS,
-                 TILE_OPTION},
+                 TILE_OPTION, COMPUTE_OPTION},
      .lets = {FUSED_LETS},
      .tensors = {A(""), B(""), C("", NULL)},
      .epilogue = {{.op = "bias"}, {.op = "gelu"}, {.op = "store"}},
@@ -358,7 +373,7 @@ const kiln_row kiln_matmul_rows[] = {
      .summary = "c = a b + bias + residual",
      .fused = true,
      .dims = {"m", "n", "k"},
-     .options = {LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
+     .options = {LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION, COMPUTE_OPTION},
      .lets = {FUSED_LETS, {"c_keeps", "0"}},
      .tensors = {A(""), B(""), C("", "residual")},
      .epilogue = {{.op = "bias"}, {.op = "residual"}, {.op = "store"}},
@@ -368,7 +383,8 @@ const kiln_row kiln_matmul_rows[] = {
      .summary = "c = gelu(a) b [+ bias]",
      .fused = true,
      .dims = {"m", "n", "k"},
-     .options = {APPROX_OPTION, BIAS_OPTION, LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
+     .options = {APPROX_OPTION, BIAS_OPTION, LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION,
+                 COMPUTE_OPTION},
      .lets = {FUSED_LETS},
      .tensors = {A(""), B(""), C("", NULL)},
      .prologue = {{.op = "gelu"}},
@@ -392,13 +408,15 @@ const kiln_row kiln_matmul_rows[] = {
                  LAYOUT_OPTION,
                  PACKED_OPTION,
                  LD_OPTIONS,
-                 TILE_OPTION},
+                 TILE_OPTION,
+                 COMPUTE_OPTION},
      .lets = {FUSED_LETS, CENTRED},
      .tensors = {A(""), B(""), C("", NULL), STAT("mean"), STAT("rstd")},
      .prologue = {{.op = "layernorm"}},
      .epilogue = {{"bias", "bias"}, {"gelu", "gelu"}, {.op = "store"}},
      .rules = {LD_RULES,
                TILE_SIZE_RULE,
+               COMPUTE_RULE,
                EPS_RULE,
                {"!gelu || approx != 'unset'", "gelu=1: approx must be named: one of none|tanh"},
                {"gelu || approx == 'unset'", "approx=${approx}: is of no use without gelu=1"}},
@@ -410,12 +428,12 @@ const kiln_row kiln_matmul_rows[] = {
      .fused = true,
      .dims = {"m", "n", "k"},
      .options = {EPS_OPTION, UNIT_OFFSET_OPTION, BIAS_OPTION, STATS_OPTION("rstd"), LAYOUT_OPTION,
-                 PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
+                 PACKED_OPTION, LD_OPTIONS, TILE_OPTION, COMPUTE_OPTION},
      .lets = {FUSED_LETS, NOT_CENTRED},
      .tensors = {A(""), B(""), C("", NULL), STAT("rstd")},
      .prologue = {{.op = "rmsnorm"}},
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
-     .rules = {LD_RULES, TILE_SIZE_RULE, EPS_RULE},
+     .rules = {LD_RULES, TILE_SIZE_RULE, COMPUTE_RULE, EPS_RULE},
      COUNTS,
      .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_simt}},
     {.name = "qkv_projection",
@@ -425,7 +443,7 @@ const kiln_row kiln_matmul_rows[] = {
      .dims = {"m", "k", "heads", "kv_heads", "head_dim"},
      .literal = "heads kv_heads head_dim",
      .options = {BIAS_OPTION, LAYOUT_OPTION, PACKED_OPTION, LD_OPTION("lda", "a"),
-                 LD_OPTION("ldb", "w"), TILE_OPTION},
+                 LD_OPTION("ldb", "w"), TILE_OPTION, COMPUTE_OPTION},
      .lets = {{"fits", "!known(heads) || !known(kv_heads) || !known(head_dim) || "
                        "(heads + 2.0*kv_heads)*head_dim < 4000000000000000000"},
               {"q_columns", "fits ? heads*head_dim : 1"},
@@ -448,7 +466,8 @@ const kiln_row kiln_matmul_rows[] = {
                LD_RULE("lda", "width_a", "a"),
                LD_RULE("ldb", "width_b", "w"),
                PACKED_RULE,
-               TILE_SIZE_RULE},
+               TILE_SIZE_RULE,
+               COMPUTE_RULE},
      COUNTS,
      .variants = {&skinny, &vector, &decode, &wgmma, &wide, &simt}},
     {.name = "matmul_swiglu",
@@ -464,7 +483,8 @@ const kiln_row kiln_matmul_rows[] = {
                  FLAG_OPTION("save_pre", "1: pre = a b is stored too, its columns as b's"),
                  LAYOUT_OPTION,
                  LD_OPTIONS,
-                 TILE_OPTION},
+                 TILE_OPTION,
+                 COMPUTE_OPTION},
      .lets = {{"packed", "0"}, BY_LAYOUT, {"pair", "2"}, STORED},
      .tensors = {A(""), B(""), C("", NULL)},
      .epilogue = {{.op = "swiglu_pair"}, {.op = "store"}},
@@ -476,7 +496,8 @@ const kiln_row kiln_matmul_rows[] = {
      .dims = {"m", "n", "k"},
      .options = {APPROX_OPTION,
                  FLAG_OPTION("dbias", "1: the sums of c's columns, unrounded, are stored too"),
-                 OUT_DTYPE_OPTION("dbias"), LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION},
+                 OUT_DTYPE_OPTION("dbias"), LAYOUT_OPTION, PACKED_OPTION, LD_OPTIONS, TILE_OPTION,
+                 COMPUTE_OPTION},
      .lets = {FUSED_LETS,
               {"c_dtype", "dtype"},
               {"c_keeps", "dtype == 'f32'"},
@@ -485,7 +506,7 @@ const kiln_row kiln_matmul_rows[] = {
      .tensors =
          {A(""), B(""), C("", NULL), {"dbias", KILN_OUT, "n", .dtype = OUT_DTYPE, .when = "dbias"}},
      .epilogue = {{.op = "gelu_backward"}, {"column_sums", "dbias"}, {.op = "store"}},
-     .rules = {LD_RULES, TILE_SIZE_RULE},
+     .rules = {LD_RULES, TILE_SIZE_RULE, COMPUTE_RULE},
      COUNTS,
      .variants = {&summed_skinny, &summed_vector, &summed_wgmma, &summed_simt}},
 };

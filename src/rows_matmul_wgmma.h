@@ -10,7 +10,8 @@
     .about =                                                                                       \
         "tensor cores of NVIDIA's sm_90a: copies by box, a ring of blocks, sums in registers",     \
     .allow = {{"SM_A && SM >= 90 && SM < 100", "the device has no wgmma (sm_90a)"},                \
-              {"dtype == 'f16' || dtype == 'bf16'", "dtype=${dtype}: must be f16 or bf16"},        \
+              {"tf32 || dtype == 'f16' || dtype == 'bf16'",                                        \
+               "dtype=${dtype}: must be f16 or bf16, or compute=tf32 be asked for"},               \
               {"!known(k) || k >= 32", "k=${k}: below half a block of 64"}},                       \
     .tune = {{"BN", {256, 128, 64}},                                                               \
              {"WGS", {2, 1, 3}},                                                                   \
@@ -30,25 +31,42 @@
          {WGMMA_LOCAL " <= STATIC_LOCAL",                                                          \
           "${STAGES} stages need ${" WGMMA_LOCAL "} bytes of local memory, over the "              \
           "device's ${STATIC_LOCAL}"}},                                                            \
-    .widths = {"8"}
+    .widths = {"8", "tf32 ? 4 : 8"}
+/* Of 32-bit words tensor cores take blocks in rows along k alone: what is stored otherwise is
+ * turned first, TURNED, into rows of PITCH. So is what becomes of a in a prologue, PREPARED. */
 #define WGMMA_LETS                                                                                 \
-    {"TILES_N", "ceildiv(columns,BN)"},                                                            \
+    {"TILES_N", "ceildiv(columns,BN)"}, {"PITCH", "roundup(k,8)"},                                 \
+        {"TURNED_A", "tf32 && trans_a"}, {"TURNED_B", "tf32 && !trans_b"},                         \
     {                                                                                              \
         "TILES", "ceildiv(m,64*WGS)*TILES_N*batch"                                                 \
     }
-/* With a prologue: what becomes of a stands in scratch first. */
-#define PREPARED_LETS                                                                              \
-    {                                                                                              \
-        "PITCH", "roundup(k,8)"                                                                    \
-    }
 #define PREPARED_SCRATCH                                                                           \
     {                                                                                              \
-        .name = "prepared", .count = "m*PITCH/2"                                                   \
+        .name = "prepared", .count = "tf32 ? m*PITCH : m*PITCH/2"                                  \
     }
 #define PREPARE_STAGE                                                                              \
     {                                                                                              \
         .name = "prepare", .file = "prepare_a.cl", .groups = "ceildiv(m*(PITCH/8),256)",           \
         .workgroup = "256"                                                                         \
+    }
+#define TURNED_A_SCRATCH                                                                           \
+    {                                                                                              \
+        .name = "turned_a", .count = "batch*m*PITCH", .when = "TURNED_A"                           \
+    }
+#define TURNED_B_SCRATCH                                                                           \
+    {                                                                                              \
+        .name = "turned_b", .count = "batch*columns*PITCH", .when = "TURNED_B"                     \
+    }
+#define TURN_GROUPS(columns) "ceildiv(PITCH,32)*ceildiv(" columns ",32)*batch"
+#define TURN_A_STAGE                                                                               \
+    {                                                                                              \
+        .name = "turn_a", .file = "turn_a.cl", .groups = TURN_GROUPS("m"), .workgroup = "256",     \
+        .when = "TURNED_A"                                                                         \
+    }
+#define TURN_B_STAGE                                                                               \
+    {                                                                                              \
+        .name = "turn_b", .file = "turn_b.cl", .groups = TURN_GROUPS("columns"),                   \
+        .workgroup = "256", .when = "TURNED_B"                                                     \
     }
 /* A map of a and one of b for each group. */
 #define WGMMA_SCRATCH                                                                              \

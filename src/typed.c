@@ -22,6 +22,10 @@
     {                                                                                              \
 #field, KILN_FIELD_LAYOUT, offsetof(type, field)                                           \
     }
+#define COMPUTE(type, field)                                                                       \
+    {                                                                                              \
+#field, KILN_FIELD_COMPUTE, offsetof(type, field)                                          \
+    }
 #define REAL(type, field)                                                                          \
     {                                                                                              \
 #field, KILN_FIELD_REAL, offsetof(type, field)                                             \
@@ -51,15 +55,9 @@
     }
 
 #define T kiln_matmul_params
-static const kiln_field matmul[] = {MNK(T),
-                                    DTYPE(T, dtype),
-                                    DTYPE(T, out_dtype),
-                                    INT(T, accumulate),
-                                    INT(T, packed),
-                                    LDS(T),
-                                    INT(T, tile_size),
-                                    CHOICE(T),
-                                    END};
+static const kiln_field matmul[] = {
+    MNK(T), DTYPE(T, dtype),   DTYPE(T, out_dtype), INT(T, accumulate), INT(T, packed),
+    LDS(T), INT(T, tile_size), COMPUTE(T, compute), CHOICE(T),          END};
 #undef T
 
 #define T kiln_pack_params
@@ -68,17 +66,12 @@ static const kiln_field pack[] = {
 #undef T
 
 #define T kiln_batched_matmul_params
-static const kiln_field batched_matmul[] = {DIM(T, batch),
-                                            MNK(T),
-                                            DTYPE(T, dtype),
-                                            DTYPE(T, out_dtype),
-                                            INT(T, accumulate),
-                                            INT(T, trans_a),
-                                            INT(T, trans_b),
-                                            LDS(T),
-                                            INT(T, tile_size),
-                                            CHOICE(T),
-                                            END};
+static const kiln_field batched_matmul[] = {DIM(T, batch),      MNK(T),
+                                            DTYPE(T, dtype),    DTYPE(T, out_dtype),
+                                            INT(T, accumulate), INT(T, trans_a),
+                                            INT(T, trans_b),    LDS(T),
+                                            INT(T, tile_size),  COMPUTE(T, compute),
+                                            CHOICE(T),          END};
 #undef T
 
 #define T kiln_elementwise_params
@@ -91,27 +84,30 @@ static const kiln_field gelu[] = {DIM(T, m),         DIM(T, n), DTYPE(T, dtype),
 #undef T
 
 #define T kiln_matmul_bias_gelu_params
-static const kiln_field matmul_bias_gelu[] = {
-    MNK(T),           DTYPE(T, dtype), APPROX(T, approx), LAYOUT(T, layout), INT(T, packed),
-    INT(T, save_pre), LDS(T),          INT(T, tile_size), CHOICE(T),         END};
+static const kiln_field matmul_bias_gelu[] = {MNK(T),
+                                              DTYPE(T, dtype),
+                                              APPROX(T, approx),
+                                              LAYOUT(T, layout),
+                                              INT(T, packed),
+                                              INT(T, save_pre),
+                                              LDS(T),
+                                              INT(T, tile_size),
+                                              COMPUTE(T, compute),
+                                              CHOICE(T),
+                                              END};
 #undef T
 
 #define T kiln_matmul_bias_residual_params
 static const kiln_field matmul_bias_residual[] = {
-    MNK(T), DTYPE(T, dtype),   LAYOUT(T, layout), INT(T, packed),
-    LDS(T), INT(T, tile_size), CHOICE(T),         END};
+    MNK(T), DTYPE(T, dtype),   LAYOUT(T, layout),   INT(T, packed),
+    LDS(T), INT(T, tile_size), COMPUTE(T, compute), CHOICE(T),
+    END};
 #undef T
 
 #define T kiln_matmul_swiglu_params
-static const kiln_field matmul_swiglu[] = {MNK(T),
-                                           DTYPE(T, dtype),
-                                           GATE(T, gate),
-                                           INT(T, save_pre),
-                                           LAYOUT(T, layout),
-                                           LDS(T),
-                                           INT(T, tile_size),
-                                           CHOICE(T),
-                                           END};
+static const kiln_field matmul_swiglu[] = {
+    MNK(T), DTYPE(T, dtype),   GATE(T, gate),       INT(T, save_pre), LAYOUT(T, layout),
+    LDS(T), INT(T, tile_size), COMPUTE(T, compute), CHOICE(T),        END};
 #undef T
 
 #define T kiln_matmul_gelu_backward_params
@@ -124,14 +120,23 @@ static const kiln_field matmul_gelu_backward[] = {MNK(T),
                                                   INT(T, packed),
                                                   LDS(T),
                                                   INT(T, tile_size),
+                                                  COMPUTE(T, compute),
                                                   CHOICE(T),
                                                   END};
 #undef T
 
 #define T kiln_gelu_matmul_params
-static const kiln_field gelu_matmul[] = {
-    MNK(T),         DTYPE(T, dtype), APPROX(T, approx), INT(T, bias), LAYOUT(T, layout),
-    INT(T, packed), LDS(T),          INT(T, tile_size), CHOICE(T),    END};
+static const kiln_field gelu_matmul[] = {MNK(T),
+                                         DTYPE(T, dtype),
+                                         APPROX(T, approx),
+                                         INT(T, bias),
+                                         LAYOUT(T, layout),
+                                         INT(T, packed),
+                                         LDS(T),
+                                         INT(T, tile_size),
+                                         COMPUTE(T, compute),
+                                         CHOICE(T),
+                                         END};
 #undef T
 
 #define T kiln_layernorm_matmul_params
@@ -147,25 +152,24 @@ static const kiln_field layernorm_matmul[] = {MNK(T),
                                               INT(T, packed),
                                               LDS(T),
                                               INT(T, tile_size),
+                                              COMPUTE(T, compute),
                                               CHOICE(T),
                                               END};
 #undef T
 
 #define T kiln_rmsnorm_matmul_params
 static const kiln_field rmsnorm_matmul[] = {
-    MNK(T),       DTYPE(T, dtype),    REAL(T, eps),      INT(T, unit_offset),
-    INT(T, bias), INT(T, save_stats), LAYOUT(T, layout), INT(T, packed),
-    LDS(T),       INT(T, tile_size),  CHOICE(T),         END};
+    MNK(T),       DTYPE(T, dtype),    REAL(T, eps),        INT(T, unit_offset),
+    INT(T, bias), INT(T, save_stats), LAYOUT(T, layout),   INT(T, packed),
+    LDS(T),       INT(T, tile_size),  COMPUTE(T, compute), CHOICE(T),
+    END};
 #undef T
 
 #define T kiln_qkv_projection_params
-static const kiln_field qkv_projection[] = {DIM(T, m),        DIM(T, k),
-                                            DIM(T, heads),    DIM(T, kv_heads),
-                                            DIM(T, head_dim), DTYPE(T, dtype),
-                                            INT(T, bias),     LAYOUT(T, layout),
-                                            INT(T, packed),   INT(T, lda),
-                                            INT(T, ldb),      INT(T, tile_size),
-                                            CHOICE(T),        END};
+static const kiln_field qkv_projection[] = {
+    DIM(T, m),       DIM(T, k),         DIM(T, heads),       DIM(T, kv_heads), DIM(T, head_dim),
+    DTYPE(T, dtype), INT(T, bias),      LAYOUT(T, layout),   INT(T, packed),   INT(T, lda),
+    INT(T, ldb),     INT(T, tile_size), COMPUTE(T, compute), CHOICE(T),        END};
 #undef T
 
 #define T kiln_swiglu_params
@@ -315,6 +319,7 @@ const kiln_typed *kiln_typed_at(size_t index)
 static const char *const enum_names[][4] = {[KILN_FIELD_DTYPE] = {"", "f32", "f16", "bf16"},
                                             [KILN_FIELD_APPROX] = {"", "none", "tanh"},
                                             [KILN_FIELD_LAYOUT] = {"", "nn", "nt"},
+                                            [KILN_FIELD_COMPUTE] = {"", "dtype", "tf32"},
                                             [KILN_FIELD_STYLE] = {"", "neox", "gptj"},
                                             [KILN_FIELD_GATE] = {"", "split", "interleaved"}};
 

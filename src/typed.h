@@ -13,6 +13,7 @@ typedef enum kiln_field_type {
     KILN_FIELD_DTYPE,
     KILN_FIELD_APPROX,
     KILN_FIELD_LAYOUT,
+    KILN_FIELD_COMPUTE,
     KILN_FIELD_STYLE,
     KILN_FIELD_GATE
 } kiln_field_type;

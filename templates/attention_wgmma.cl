@@ -27,6 +27,7 @@
 @let BACKWARD 0
 @let BASE_2 1
 @let RANK 4
+@let DEPTH 64
 @include sm90.cl
 @include tensor_map.cl
 @include attention_mask.cl

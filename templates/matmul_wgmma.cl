@@ -1,36 +1,50 @@
+@# Rows of 128 bytes: steps of k in a block, elements in 16 bytes.
+@let DEPTH tf32 ? 32 : 64
+@let P tf32 ? 4 : 8
 /* c = a b on tensor cores, with a stored ${trans_a ? 'transposed, a[k,m],' : 'a[m,k]'} and b ${packed ? 'packed' : trans_b ? 'transposed, b[n,k]' : 'b[k,n]'}.
  *
  * A group stays for tile after tile of ${64*WGS} x ${BN} elements. Its first 128 work-items bring blocks of
- * ${64*WGS} x 64 of a and 64 x ${BN} of b into a ring of ${STAGES} stages; each further 128 multiply 64 rows of them,
+ * ${64*WGS} x ${DEPTH} of a and ${DEPTH} x ${BN} of b into a ring of ${STAGES} stages; each further 128 multiply 64 rows of them,
  * their sums in registers, and so the next tile's blocks come in while this one is stored.
  *
  *     full[stage]   the blocks are there           empty[stage]   they have been read
  *
  * Blocks lie as wgmma wants them: rows of 128 bytes, their 16-byte parts exchanged by the row's number
- * modulo 8. Of a matrix whose rows are contiguous in k a row of the block is 64 steps of k; of the
+ * modulo 8. Of a matrix whose rows are contiguous in k a row of the block is ${DEPTH} steps of k; of the
  * others it is 64 rows or columns of c, and the block has a part for each 64 of those.
  */
 @let BM 64*WGS
 @let A_BYTES BM*128
 @# Rows of a that are not there need not be zeros: they make rows of c that are not there.
-@let A_ROWS trans_a ? 64 : known(m) && m < BM ? roundup(m,8) : BM
-@let A_COPIED trans_a ? A_BYTES : A_ROWS*128
+@let A_ROWS trans_a && !tf32 ? 64 : known(m) && m < BM ? roundup(m,8) : BM
+@let A_COPIED trans_a && !tf32 ? A_BYTES : A_ROWS*128
 @let B_BYTES BN*128
 @let BC BN/pair
-@# What a's elements become on their way in is done before, by prepare_a.cl.
-@let LDA PROLOGUE_OPS ? PITCH : lda
+@# What a's elements become on their way in is done before, by prepare_a.cl; and tf32 has been turned.
+@let LDA PROLOGUE_OPS || TURNED_A ? PITCH : lda
+@let LDB TURNED_B ? PITCH : ldb
+@let ACROSS_A trans_a && !TURNED_A
+@let ACROSS_B !trans_b && !TURNED_B
+@let PANELS packed && !TURNED_B
+@let WIDTH_A ACROSS_A ? m : k
+@let WIDTH_B ACROSS_B ? columns : k
+@let HEIGHT_A ACROSS_A ? k : m
+@let HEIGHT_B ACROSS_B ? k : columns
 @let SUMMED defined(outs) && outs
 @# A column of c takes two of the product if they come in pairs, gates and ups: a tile has BC of c's.
 @let B_ROW pair == 2 ? 'j < half_tile ? b0 + j : b1 + j - half_tile' : 'b0 + j'
 @let RANK 3
 @include sm90.cl
 @include tensor_map.cl
-@let T dtype == 'f16' ? 'half' : 'ushort'
+@let T tf32 ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
+@if tf32
+@include tf32.cl
+@end
 
-/* Eight numbers of a block's row: part number `part` of row `row` of the block at `to`. */
-static void put_part(__local uchar *to, int row, int part, vec8 v)
+/* 16 bytes of a block's row: part number `part` of row `row` of the block at `to`. */
+static void put_part(__local uchar *to, int row, int part, vec${P} v)
 {
-    *(__local uint4 *)(to + row * 128 + ((part ^ (row & 7)) << 4)) = as_uint4(to_${dtype}_8(v));
+    *(__local uint4 *)(to + row * 128 + ((part ^ (row & 7)) << 4)) = as_uint4(to_${tf32 ? 'tf32' : dtype}_${P}(v));
 }
 
 /* Of four work-items each has own[j], two columns of block j of eight; the one numbered quad gets
@@ -80,15 +94,12 @@ ${offsets}
 @end
     const ulong tiles_m = ${ceildiv(m,BM)}, tiles_n = ${TILES_N};
     const ulong tiles = tiles_m * tiles_n * ${batch};
-@if PROLOGUE_OPS
-    const __global ${T} *from_a = (const __global ${T} *)prepared;
-@else
-    const __global ${T} *from_a = a;
-@end
+    const __global ${T} *in_a = (const __global ${T} *)${PROLOGUE_OPS ? 'prepared' : TURNED_A ? 'turned_a' : 'a'};
+    const __global ${T} *in_b = (const __global ${T} *)${TURNED_B ? 'turned_b' : 'b'};
     /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
     const int small = max(max((long)${m}, (long)${columns}), (long)${k}) <= 0x7fffffffL;
-    const int box_a = small & (${LDA} % 8 == 0) & (((ulong)from_a & 15) == 0);
-    const int box_b = small & (${ldb} % 8 == 0) & (((ulong)b & 15) == 0);
+    const int box_a = small & (${LDA} % ${P} == 0) & (((ulong)in_a & 15) == 0);
+    const int box_b = small & (${LDB} % ${P} == 0) & (((ulong)in_b & 15) == 0);
     const int boxes = box_a && box_b;
 
     maps += get_group_id(0) * 64;
@@ -99,13 +110,13 @@ ${offsets}
         map_words[lid + 32] = 0.0f;
         wait_warp();
         if (lid == 0) {
-            make_map(words, (ulong)from_a, ${width_a}, ${trans_a ? k : m}, ${batch}, 2 * (ulong)${LDA},
-                     2 * (ulong)${trans_a ? k : m} * ${LDA}, ${A_ROWS});
-@if packed
-            make_map(words + 128, (ulong)b, 64, ${padded_k}, ${ceildiv(columns,64)}, 128, 128 * (ulong)${padded_k}, 64);
+            make_map(words, (ulong)in_a, ${WIDTH_A}, ${HEIGHT_A}, ${batch}, ${16/P} * (ulong)${LDA},
+                     ${16/P} * (ulong)${HEIGHT_A} * ${LDA}, ${A_ROWS});
+@if PANELS
+            make_map(words + 128, (ulong)in_b, 64, ${padded_k}, ${ceildiv(columns,64)}, 128, 128 * (ulong)${padded_k}, 64);
 @else
-            make_map(words + 128, (ulong)b, ${width_b}, ${trans_b ? columns : k}, ${batch}, 2 * (ulong)${ldb},
-                     2 * (ulong)${trans_b ? columns : k} * ${ldb}, ${trans_b ? BC : 64});
+            make_map(words + 128, (ulong)in_b, ${WIDTH_B}, ${HEIGHT_B}, ${batch}, ${16/P} * (ulong)${LDB},
+                     ${16/P} * (ulong)${HEIGHT_B} * ${LDB}, ${ACROSS_B ? 64 : BC});
 @end
         }
         wait_warp();
@@ -144,7 +155,7 @@ ${offsets}
 @else
             const long b0 = 2 * n0, b1 = b0 + half_tile;
 @end
-            for (long k0 = 0; k0 < ${k}; k0 += 64) {
+            for (long k0 = 0; k0 < ${k}; k0 += ${DEPTH}) {
                 const uint arrived = local_at(full + stage);
                 __local uchar *to_a = blocks + stage * ${A_BYTES+B_BYTES};
                 __local uchar *to_b = to_a + ${A_BYTES};
@@ -152,7 +163,7 @@ ${offsets}
                 if (lid == 0) {
                     expect_bytes(arrived, (box_a ? ${A_COPIED} : 0) + (box_b ? ${B_BYTES} : 0));
                     if (box_a) {
-@if trans_a
+@if ACROSS_A
                         for (int j = 0; j < ${WGS}; j++)
                             copy_box(local_at(to_a) + j * 8192, map_a, (int)m0 + j * 64, (int)k0, (int)matrix, arrived);
 @else
@@ -163,10 +174,10 @@ ${offsets}
 @for p pair
 @let TO p*BC*128
 @let FROM p ? 'b1' : 'b0'
-@if packed
+@if PANELS
                         for (int j = 0; j < ${BC/64}; j++)
                             copy_box(local_at(to_b) + j * 8192, map_b, 0, (int)k0, (int)(b0 / 64) + j, arrived);
-@elif trans_b
+@elif !ACROSS_B
                         copy_box(local_at(to_b) + ${TO}, map_b, (int)k0, (int)${FROM}, (int)matrix, arrived);
 @else
                         for (int j = 0; j < ${BC/64}; j++)
@@ -176,8 +187,8 @@ ${offsets}
                     }
                 }
                 if (!box_a) {
-                    const __global ${T} *from = from_a + matrix * ${trans_a ? k : m} * ${LDA};
-@if trans_a
+                    const __global ${T} *from = in_a + matrix * ${HEIGHT_A} * ${LDA};
+@if ACROSS_A
                     for (int e = lid; e < ${8*BM}; e += 128) {
                         const int l = e / ${BM/8}, i = e % ${BM/8} * 8;
                         const long row = m0 + i;
@@ -187,14 +198,14 @@ ${offsets}
 @else
                     for (int e = lid; e < ${8*BM}; e += 128) {
                         const int i = e / 8, part = e % 8;
-                        const long row = m0 + i, col = k0 + part * 8;
-                        const vec8 v = load8_${dtype}_upto(from, (ulong)row * ${LDA} + col, row < ${m} ? ${k} - col : 0);
+                        const long row = m0 + i, col = k0 + part * ${P};
+                        const vec${P} v = load${P}_${dtype}_upto(from, (ulong)row * ${LDA} + col, row < ${m} ? ${k} - col : 0);
                         put_part(to_a, i, part, v);
                     }
 @end
                 }
                 if (!box_b) {
-@if packed
+@if PANELS
                     for (int e = lid; e < ${8*BN}; e += 128) {
                         const int l = e % 512 / 8, part = e % 8, j = e / 512;
                         vec8 v = (vec8)(0.0f);
@@ -202,20 +213,20 @@ ${offsets}
                             v = load8_${dtype}(b, (((ulong)b0 / 64 + j) * ${padded_k} + k0 + l) * 64 + part * 8);
                         put_part(to_b + j * 8192, l, part, v);
                     }
-@elif trans_b
-                    const __global ${T} *from = b + matrix * ${columns} * ${ldb};
+@elif !ACROSS_B
+                    const __global ${T} *from = in_b + matrix * ${HEIGHT_B} * ${LDB};
                     for (int e = lid; e < ${8*BN}; e += 128) {
                         const int j = e / 8, part = e % 8;
-                        const long row = ${B_ROW}, col = k0 + part * 8;
-                        const vec8 v = load8_${dtype}_upto(from, (ulong)row * ${ldb} + col, row < ${columns} ? ${k} - col : 0);
+                        const long row = ${B_ROW}, col = k0 + part * ${P};
+                        const vec${P} v = load${P}_${dtype}_upto(from, (ulong)row * ${LDB} + col, row < ${columns} ? ${k} - col : 0);
                         put_part(to_b, j, part, v);
                     }
 @else
-                    const __global ${T} *from = b + matrix * ${k} * ${ldb};
+                    const __global ${T} *from = in_b + matrix * ${HEIGHT_B} * ${LDB};
                     for (int e = lid; e < ${8*BN}; e += 128) {
                         const int l = e / ${BN/8}, j = e % ${BN/8} * 8;
                         const long col = ${B_ROW};
-                        const vec8 v = load8_${dtype}_upto(from, (ulong)(k0 + l) * ${ldb} + col, k0 + l < ${k} ? ${columns} - col : 0);
+                        const vec8 v = load8_${dtype}_upto(from, (ulong)(k0 + l) * ${LDB} + col, k0 + l < ${k} ? ${columns} - col : 0);
                         put_part(to_b + j / 64 * 8192, l, j % 64 / 8, v);
                     }
 @end
@@ -245,25 +256,25 @@ ${offsets}
         #pragma unroll
         for (int i = 0; i < ${BN/2}; i++)
             sum[i] = 0.0f;
-        for (long k0 = 0; k0 < ${k}; k0 += 64) {
+        for (long k0 = 0; k0 < ${k}; k0 += ${DEPTH}) {
             const uint at = local_at(blocks) + stage * ${A_BYTES+B_BYTES};
-            const ulong rows = describe(at + part * 8192, ${trans_a ? ACROSS_K : ALONG_K});
-            const ulong cols = describe(at + ${A_BYTES}, ${trans_b ? ALONG_K : ACROSS_K});
+            const ulong rows = describe(at + part * 8192, ${ACROSS_A ? ACROSS_K : ALONG_K});
+            const ulong cols = describe(at + ${A_BYTES}, ${ACROSS_B ? ACROSS_K : ALONG_K});
             wait_phase(local_at(full + stage), turn & 1);
             asm volatile("/*@sm_90a wgmma.fence.sync.aligned; @*/" ::: "memory");
             #pragma unroll
             for (int l = 0; l < 4; l++) {
                 asm volatile("/*@sm_90a {.reg .pred p; setp.eq.u32 p, 0, 0; "
-                             "wgmma.mma_async.sync.aligned.m64n${BN}k16.f32.${dtype}.${dtype} {"
+                             "wgmma.mma_async.sync.aligned.m64n${BN}k${DEPTH/4}.f32.${tf32 ? 'tf32.tf32' : dtype == 'f16' ? 'f16.f16' : 'bf16.bf16'} {"
 @for i BN/2
                              "%${i}${i < BN/2 - 1 ? ', ' : ''}"
 @end
-                             "}, %${BN/2}, %${BN/2+1}, p, 1, 1, ${trans_a}, ${trans_b ? 0 : 1};} @*/"
+                             "}, %${BN/2}, %${BN/2+1}, p, 1, 1${tf32 ? '' : trans_a ? ', 1' : ', 0'}${tf32 ? '' : trans_b ? ', 0' : ', 1'};} @*/"
                              :
 @for i BN/2
                              "+f"(sum[${i}])${i < BN/2 - 1 ? ',' : ''}
 @end
-                             : "l"(rows + l * ${trans_a ? 128 : 2}), "l"(cols + l * ${trans_b ? 2 : 128}));
+                             : "l"(rows + l * ${ACROSS_A ? 128 : 2}), "l"(cols + l * ${ACROSS_B ? 128 : 2}));
             }
             asm volatile("/*@sm_90a wgmma.commit_group.sync.aligned; @*/" ::: "memory");
             asm volatile("/*@sm_90a wgmma.wait_group.sync.aligned 1; @*/" ::: "memory");

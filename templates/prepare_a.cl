@@ -1,6 +1,6 @@
 @# What a product's prologue makes of a, into scratch, once: copies by box bring it in from there. Eight
 @# elements a work-item; rows are ${PITCH} apart.
-@let T dtype == 'f16' ? 'half' : 'ushort'
+@let T tf32 ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
 ${signature}
 {
 ${offsets}
