@@ -17,7 +17,7 @@ static const kiln_variant attention_wgmma = {
               {"dtype == 'f16' || dtype == 'bf16'", "dtype=${dtype}: must be f16 or bf16"},
               {"head_dim <= 256", "head_dim=${head_dim}: over 256"}},
     .tune = {{"WGS", {2, 3, 1}},
-             {"BK", {128, 176, 160, 144, 112, 96, 80, 64}},
+             {"BK", {128, 176, 160, 192, 112, 96, 80, 64}},
              {"STAGES", {2, 3, 4}},
              {"TURNS", {2, 1}}},
     .presets = {"WGS=2 BK=head_dim<=128?128:head_dim<=192?96:80 STAGES=2 TURNS=2",

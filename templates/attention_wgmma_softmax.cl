@@ -45,7 +45,11 @@
                     /* A top that is little too low does: weights are up to 2^8 then. */
                     const float was = top[h];
                     top[h] = most > was + 8.0f ? most : was;
+@if SHARE
+                    const float base = top[h] == -INFINITY ? 0.0f : fma(top[h], 0.0f, top[h]);
+@else
                     const float base = top[h] == -INFINITY ? 0.0f : top[h];
+@end
                     shrink[h] = exp2_of(was - base);
                     float total = 0.0f, more_total = 0.0f;
                     #pragma unroll
@@ -53,9 +57,10 @@
                         #pragma unroll
                         for (int e = 0; e < 2; e++)
 @if SCORED
-                            ${EACH} = exp2_of(${EACH} - base);
+                            ${EACH} = (b * 2 + e) * ${SHARE} % 8 < ${SHARE} ? exp2_by_sums(${EACH} - base) : exp2_of(${EACH} - base);
 @else
-                            ${EACH} = exp2_of(fma(${EACH}, ${SCALE_2}, -base));
+                            ${EACH} = (b * 2 + e) * ${SHARE} % 8 < ${SHARE} ? exp2_by_sums(fma(${EACH}, ${SCALE_2}, -base))
+                                      : exp2_of(fma(${EACH}, ${SCALE_2}, -base));
 @end
                         total += s[b * 4 + h * 2];
                         more_total += s[b * 4 + h * 2 + 1];
