@@ -15,6 +15,7 @@
  * exchanged by the row's number modulo 8. Scores are in base 2.
  */
 @let BQ 64*WGS
+@let Q_ROWS DECODE ? seq_q*group : BQ
 @let PARTS ceildiv(head_dim,64)
 @let Q_BYTES PARTS*BQ*128
 @let KV_BYTES PARTS*BK*128
@@ -24,7 +25,8 @@
 @# Where raw products are no scores: what they become is computed before the largest is looked for.
 @let SCORED softcap > 0 || alibi || scale < 0
 @let SCALE_2 scale*1.4426950408889634
-@let SHARE head_dim <= 64 ? 0 : 0
+@# Which of the queries from i0 on a work-item's rows h = 0, 1 are; rows of one head after the other, for a few.
+@let QUERY DECODE ? '(own + h * 8) % ' : 'own + h * 8'
 @let BACKWARD 0
 @let BASE_2 1
 @let RANK 4
@@ -32,69 +34,43 @@
 @include sm90.cl
 @include tensor_map.cl
 @include attention_mask.cl
+@include attention_wgmma_warp.cl
 
 /* Which of all tiles a group does as its number `turn`: pairs of neighbours, if unit is 2. */
-static ulong tile_of(ulong turn, uint unit)
+static uint tile_of(uint turn, uint unit)
 {
-    return (turn / unit * get_num_groups(0) + get_group_id(0)) * unit + turn % unit;
+    return (turn / unit * (uint)get_num_groups(0) + (uint)get_group_id(0)) * unit + turn % unit;
 }
 
-static float exp2_of(float x)
+@if alibi
+static float slope_of(int head)
 {
-    float y;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
+    return alibi_slope((uint)head) * 1.44269504f;
 }
 
-/* The same by other units, 7e-6 off at most; no NaN comes of NaN. */
-static float exp2_by_sums(float x)
-{
-    const float bounded = fmax(x, -127.0f), shifted = bounded + 12582912.0f;
-    const float r = bounded - (shifted - 12582912.0f);
-    const float y = fma(fma(fma(fma(0.00965671029f, r, 0.0558382829f), r, 0.240225301f), r, 0.693136734f), r, 1.0f);
-    return as_float(as_int(y) + (as_int(shifted) << 23));
-}
-
-static float from_lane(float v, int lane)
-{
-    float got;
-    asm volatile("shfl.sync.idx.b32 %0, %1, %2, 31, -1;" : "=f"(got) : "f"(v), "r"(lane));
-    return got;
-}
-
-/* Whether it is so for any of a warp's work-items. */
-static int any_of_warp(int is)
-{
-    int any;
-    asm volatile("{.reg .pred p, q; setp.ne.s32 p, %1, 0; vote.sync.any.pred q, p, -1; selp.s32 %0, 1, 0, q;}"
-                 : "=r"(any)
-                 : "r"(is));
-    return any;
-}
-
-/* Rows of a head into a block of `rows`, from `row' on: by boxes, from one work-item. */
-static void bring_boxes(uint to, ulong map, int rows, long row, int head, int matrix, uint arrived)
+@end
+/* Rows from `row' on: by boxes, from one work-item. A part of the block has `pitch' rows. */
+static void bring_boxes(uint to, int pitch, ulong map, int rows, int row, int head, int matrix, uint arrived)
 {
     expect_bytes(arrived, rows * ${PARTS*128});
     #pragma unroll
     for (int j = 0; j < ${PARTS}; j++)
-        copy_box(to + j * rows * 128, map, j * 64, (int)row, head, matrix, arrived);
+        copy_box(to + j * pitch * 128, map, j * 64, row, head, matrix, arrived);
     arrive(arrived);
 }
 
-/* The same by 128 work-items from any address; `there` rows are there, and zeros beyond. */
-static void bring_by_hand(__local uchar *to, const __global ${T} *from, int rows, long there, int stride,
-                          int lid, uint arrived)
+/* The same of one head by 128 work-items from any address, behind the block's first `at' rows; zeros outside the
+ * rows from `first' on, before `stop'. */
+static void bring_by_hand(__local uchar *to, int pitch, int at, const __global ${T} *from, int rows, int first,
+                          int stop, int stride, int lid)
 {
     for (int e = lid; e < rows * ${PARTS*8}; e += 128) {
         const int row = e / ${PARTS*8}, part = e % ${PARTS*8};
         ushort8 v = (ushort8)(0);
-        if (row < there && part < ${head_dim/8})
+        if (row >= first && row < stop && part < ${head_dim/8})
             v = get8(from + (ulong)row * stride + part * 8);
-        *(__local uint4 *)(to + (part / 8 * rows + row) * 128 + (((part ^ row) & 7) << 4)) = as_uint4(v);
+        *(__local uint4 *)(to + (part / 8 * pitch + at + row) * 128 + (((part ^ (at + row)) & 7) << 4)) = as_uint4(v);
     }
-    publish_local();
-    arrive(arrived);
 }
 
 /* Of four work-items each has own[j], two columns of block j of eight; the one numbered quad gets
@@ -140,11 +116,16 @@ ${offsets}
 @let Q 2*STAGES
     __local uchar *const k_blocks = blocks + ${Q_BYTES}, *const v_blocks = k_blocks + ${STAGES*KV_BYTES};
     const int lid = (int)get_local_id(0);
-    const ulong tiles_q = ${ceildiv(seq_q,BQ)};
-    const ulong tiles = tiles_q * ${heads} * ${batch};
-@if causal
+@if DECODE
+    const uint splits = (uint)(${SPLITS});
+    const uint tiles = splits * ${kv_heads} * (uint)${batch};
+@else
+    const uint tiles_q = (uint)${ceildiv(seq_q,BQ)};
+    const uint tiles = tiles_q * ${heads} * (uint)${batch};
+@end
+@if causal && !DECODE
     /* Tiles that see much and that see little alternate, and a pair of them is a group's share. */
-    const uint unit = tiles >= 2 * get_num_groups(0) ? 2 : 1;
+    const uint unit = tiles >= 2 * (uint)get_num_groups(0) ? 2 : 1;
 @else
     const uint unit = 1;
 @end
@@ -162,11 +143,11 @@ ${offsets}
         wait_warp();
         if (lid == 0) {
             make_map(words, (ulong)q, ${head_dim}, ${seq_q}, ${heads}, ${batch}, ${2*OWN_STRIDE}, ${2*head_dim},
-                     ${2*OWN_STRIDE} * (ulong)${seq_q}, ${BQ});
-            make_map(words + 128, (ulong)k, ${head_dim}, ${seq_k}, ${kv_heads}, ${batch}, ${2*MET_STRIDE}, ${2*head_dim},
-                     ${2*MET_STRIDE} * (ulong)${seq_k}, ${BK});
-            make_map(words + 256, (ulong)v, ${head_dim}, ${seq_k}, ${kv_heads}, ${batch}, ${2*MET_STRIDE}, ${2*head_dim},
-                     ${2*MET_STRIDE} * (ulong)${seq_k}, ${BK});
+                     ${2*OWN_STRIDE} * (ulong)${seq_q}, ${DECODE ? seq_q : BQ}, ${DECODE ? group : 1});
+@for i 2
+            make_map(words + ${128*(i+1)}, (ulong)${i ? 'v' : 'k'}, ${head_dim}, ${seq_k}, ${kv_heads}, ${batch}, ${2*MET_STRIDE},
+                     ${2*head_dim}, ${2*MET_STRIDE} * (ulong)${seq_k}, ${BK}, 1);
+@end
         }
         wait_warp();
         place_map(maps, words);
@@ -185,68 +166,48 @@ ${offsets}
 @# Registers move from those who bring in to those who multiply: of 65,536, in steps of 8.
     if (lid < 128) {
 @if WGS > 1
-        asm volatile("/*@sm_90a setmaxnreg.dec.sync.aligned.u32 ${WGS == 3 ? 32 : 72}; @*/");
+        asm volatile("/*@sm_90a setmaxnreg.dec.sync.aligned.u32 ${WGS == 3 ? 32 : 56}; @*/");
 @end
-        if (boxes && lid != 0)
-            return;
-        if (boxes) {
+        if (!boxes) {
+@let HAND 1
+@include attention_wgmma_bring.cl
+        } else if (lid == 0) {
             acquire_map(map_q);
             acquire_map(map_k);
             acquire_map(map_v);
-        }
-        uint keys = 0, values = 0;
-        ulong index;
-        for (ulong turn = 0; (index = tile_of(turn, unit)) < tiles; turn++) {
-@include attention_wgmma_tile.cl
-            wait_phase(local_at(empty + ${Q}), ~(uint)turn & 1);
-            if (boxes)
-                bring_boxes(local_at(blocks), map_q, ${BQ}, row0, head, matrix, local_at(full + ${Q}));
-            else
-                bring_by_hand(blocks, q + (((ulong)matrix * ${seq_q} + row0) * ${heads} + head) * ${head_dim}, ${BQ},
-                              ${seq_q} - row0, ${OWN_STRIDE}, lid, local_at(full + ${Q}));
-            for (int block = count; block >= 0; block--) {
-@for i 2
-@let X i ? 'v' : 'k'
-@let SEQ i ? 'values' : 'keys'
-                if (block ${i ? '< count' : '> 0'}) {
-                    const uint stage = ${SEQ} % ${STAGES};
-                    const long row = j_begin + (long)(block${i ? '' : ' - 1'}) * ${BK};
-                    wait_phase(local_at(empty + ${i*V} + stage), ~(${SEQ} / ${STAGES}) & 1);
-                    if (boxes)
-                        bring_boxes(local_at(${X}_blocks) + stage * ${KV_BYTES}, map_${X}, ${BK}, row, kv_head, matrix,
-                                    local_at(full + ${i*V} + stage));
-                    else
-                        bring_by_hand(${X}_blocks + stage * ${KV_BYTES},
-                                      ${X} + (((ulong)matrix * ${seq_k} + row) * ${kv_heads} + kv_head) * ${head_dim}, ${BK}, ${seq_k} - row,
-                                      ${MET_STRIDE}, lid, local_at(full + ${i*V} + stage));
-                    ${SEQ}++;
-                }
-@end
-            }
+@let HAND 0
+@include attention_wgmma_bring.cl
         }
         return;
     }
 
 @if WGS > 1
-    asm volatile("/*@sm_90a setmaxnreg.inc.sync.aligned.u32 ${WGS == 3 ? 160 : 216}; @*/");
+    asm volatile("/*@sm_90a setmaxnreg.inc.sync.aligned.u32 ${WGS == 3 ? 160 : 224}; @*/");
 @end
     const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
     const int own = part * 64 + lid % 128 / 32 * 16 + lane / 4;
     const ulong of_q = describe(local_at(blocks) + part * 8192, ${ALONG});
     uint keys = 0, values = 0;
-    ulong index;
+    uint index;
 @if TURNS > 1
     /* Tensor cores serve one part after the other: the others compute weights meanwhile. */
     if (part == ${WGS-1})
         asm volatile("bar.arrive 1, 256;" ::: "memory");
 @end
-    for (ulong turn = 0; (index = tile_of(turn, unit)) < tiles; turn++) {
+    for (uint turn = 0; (index = tile_of(turn, unit)) < tiles; turn++) {
 @include attention_wgmma_tile.cl
-        const long i_first = i0 + part * 64;
-@if alibi
-        const float slope = alibi_slope((uint)head) * 1.44269504f;
+@if DECODE
+        const long i_first = i0;
+        const int shared = count;
 @else
-        const float slope = 0.0f;
+        const long i_first = i0 + part * 64;
+        /* Blocks that others of the tile alone see come first. */
+        const int shared = (int)clamp((stop_key(i_first + 63, ${seq_k}) - j_begin + ${BK-1}) / ${BK}, 1L, (long)count);
+@end
+@if alibi && DECODE
+        const float slope[2] = {slope_of(head + own / ${seq_q}), slope_of(head + (own + 8) / ${seq_q})};
+@elif alibi
+        const float slope[2] = {slope_of(head), slope_of(head)};
 @end
         float s[${BK/2}], acc[${head_dim/2}], top[2], sum[2], shrink[2];
         uint weights[${BK/4}];
@@ -256,16 +217,32 @@ ${offsets}
         top[0] = top[1] = -INFINITY;
         sum[0] = sum[1] = 0.0f;
 
-        wait_phase(local_at(full + ${Q}), (uint)turn & 1);
+        wait_phase(local_at(full + ${Q}), turn & 1);
+@if WGS > 1
+        for (int block = count; block > shared; block--) {
+@if TURNS > 1
+            asm volatile("bar.sync %0, 256;" ::"r"(1 + part) : "memory");
+            asm volatile("bar.arrive %0, 256;" ::"r"(part == ${WGS-1} ? 1 : 2 + part) : "memory");
+@end
+            wait_phase(local_at(full + keys % ${STAGES}), keys / ${STAGES} & 1);
+            wait_phase(local_at(full + ${V} + values % ${STAGES}), values / ${STAGES} & 1);
+            if (lane == 0) {
+                arrive(local_at(empty + keys % ${STAGES}));
+                arrive(local_at(empty + ${V} + values % ${STAGES}));
+            }
+            keys++;
+            values++;
+        }
+@end
         wait_phase(local_at(full + keys % ${STAGES}), keys / ${STAGES} & 1);
 @include attention_wgmma_scores.cl
 @let WAIT 0
 @let DONE 'scores'
 @include attention_wgmma_wait.cl
-        long j0 = j_begin + (long)(count - 1) * ${BK};
+        long j0 = j_begin + (long)(shared - 1) * ${BK};
 @include attention_wgmma_softmax.cl
 @include attention_wgmma_weights.cl
-        for (int block = count - 1; block > 0; block--) {
+        for (int block = shared - 1; block > 0; block--) {
             j0 -= ${BK};
             wait_phase(local_at(full + keys % ${STAGES}), keys / ${STAGES} & 1);
 @if TURNS > 1
@@ -296,6 +273,10 @@ ${offsets}
 @include attention_wgmma_sums.cl
 @let WAIT 0
 @include attention_wgmma_wait.cl
+@if DECODE
+@include attention_wgmma_part.cl
+@else
 @include attention_wgmma_store.cl
+@end
     }
 }

@@ -5,18 +5,18 @@
 @if SCORED
                 #pragma unroll
                 for (int h = 0; h < 2; h++) {
-                    const float distance = (float)(i0 + own + h * 8 - j0 - quad * 2);
+                    const float distance = (float)(i0 + ${QUERY}${DECODE ? seq_q : ''} - j0 - quad * 2);
                     #pragma unroll
                     for (int b = 0; b < ${BK/8}; b++)
                         #pragma unroll
                         for (int e = 0; e < 2; e++)
-                            ${EACH} = score_of(${EACH}, distance - (b * 8 + e), slope);
+                            ${EACH} = score_of(${EACH}, distance - (b * 8 + e), ${alibi ? 'slope[h]' : '0.0f'});
                 }
 @end
                 if (first_key(i_first + 63) > j0 || stop_key(i_first, ${seq_k}) < j0 + ${BK}) {
                     #pragma unroll
                     for (int h = 0; h < 2; h++) {
-                        const long i = i0 + own + h * 8;
+                        const long i = i0 + ${QUERY}${DECODE ? seq_q : ''};
 @if window
                         const int first = (int)clamp(first_key(i) - j0, 0L, ${BK}L) - quad * 2;
 @end
@@ -45,11 +45,7 @@
                     /* A top that is little too low does: weights are up to 2^8 then. */
                     const float was = top[h];
                     top[h] = most > was + 8.0f ? most : was;
-@if SHARE
-                    const float base = top[h] == -INFINITY ? 0.0f : fma(top[h], 0.0f, top[h]);
-@else
                     const float base = top[h] == -INFINITY ? 0.0f : top[h];
-@end
                     shrink[h] = exp2_of(was - base);
                     float total = 0.0f, more_total = 0.0f;
                     #pragma unroll
@@ -57,10 +53,9 @@
                         #pragma unroll
                         for (int e = 0; e < 2; e++)
 @if SCORED
-                            ${EACH} = (b * 2 + e) * ${SHARE} % 8 < ${SHARE} ? exp2_by_sums(${EACH} - base) : exp2_of(${EACH} - base);
+                            ${EACH} = exp2_of(${EACH} - base);
 @else
-                            ${EACH} = (b * 2 + e) * ${SHARE} % 8 < ${SHARE} ? exp2_by_sums(fma(${EACH}, ${SCALE_2}, -base))
-                                      : exp2_of(fma(${EACH}, ${SCALE_2}, -base));
+                            ${EACH} = exp2_of(fma(${EACH}, ${SCALE_2}, -base));
 @end
                         total += s[b * 4 + h * 2];
                         more_total += s[b * 4 + h * 2 + 1];

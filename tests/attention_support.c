@@ -154,7 +154,7 @@ static bool on_cpu(void)
  * group that is asked for; tensor cores are of few. */
 static bool has_to_run(const char *spec)
 {
-    if (reference_says(spec, "variant", "wgmma"))
+    if (reference_says(spec, "variant", "wgmma") || reference_says(spec, "variant", "decode"))
         return test_context->facts.sm_a;
     return on_cpu() ||
            (reference_says(spec, "variant", "simt") && !strstr(spec, "workgroup_size="));
@@ -164,9 +164,10 @@ void attention_run_at(const attention_spec *asked, int batch, int seq_q, int seq
                       attention_data kind, int misalign)
 {
     const char *spec = asked->text;
-    const char *variant = reference_says(spec, "variant", "simt")    ? "simt"
-                          : reference_says(spec, "variant", "wgmma") ? "wgmma"
-                                                                     : "vector";
+    const char *variant = reference_says(spec, "variant", "simt")     ? "simt"
+                          : reference_says(spec, "variant", "wgmma")  ? "wgmma"
+                          : reference_says(spec, "variant", "decode") ? "decode"
+                                                                      : "vector";
     char kernel[40];
     snprintf(kernel, sizeof kernel, "%.*s", (int)strcspn(spec, " "), spec);
     if (!attention_has_variant(kernel, variant)) /* check_attention's test_variants fails then */

@@ -226,6 +226,9 @@ START_TEST(test_wgmma_literal)
     } cases[] = {
         {"batch=3 seq_q=300 seq_k=300 heads=40 kv_heads=8 head_dim=16 dtype=bf16 causal=1", 3, 300, 300},
         {"batch=7 seq_q=130 seq_k=90 heads=20 kv_heads=20 head_dim=32 dtype=f16", 7, 130, 90},
+        {"batch=1 seq_q=700 seq_k=720 heads=1 kv_heads=1 head_dim=64 dtype=bf16 causal=1 window=300 "
+         "workgroup_size=512",
+         1, 700, 720},
         {"batch=1 seq_q=40 seq_k=300 heads=2 kv_heads=2 head_dim=128 dtype=bf16", 1, 40, 300},
         {"batch=1 seq_q=190 seq_k=250 heads=2 kv_heads=1 head_dim=64 dtype=f16 causal=1 "
          "workgroup_size=512",
@@ -238,6 +241,32 @@ START_TEST(test_wgmma_literal)
         return;
     snprintf(spec.text, sizeof spec.text, "flash_attention %s variant=wgmma", cases[_i].words);
     attention_run_at(&spec, cases[_i].batch, cases[_i].seq_q, cases[_i].seq_k, PLAIN, 0);
+}
+END_TEST
+
+/* Shares of the keys, of which some may be empty; q by boxes and by hand. */
+START_TEST(test_decode)
+{
+    static const char *const words[] = {
+        "seq_q=1 heads=8 kv_heads=2 head_dim=128 dtype=bf16",
+        "seq_q=3 heads=6 kv_heads=2 head_dim=64 dtype=f16 causal=1 alibi=1",
+        "seq_q=16 heads=4 kv_heads=1 head_dim=80 dtype=bf16 causal=1 softcap=2",
+        "seq_q=2 heads=3 kv_heads=3 head_dim=256 dtype=f16 window=50",
+        "seq_q=5 heads=2 kv_heads=1 head_dim=16 dtype=bf16 causal=1 window=3"};
+    attention_spec spec;
+    if (test_quick() && _i != 1)
+        return;
+    const int seq_q = (int)reference_number(words[_i], "seq_q", 0);
+    snprintf(spec.text, sizeof spec.text, "flash_attention batch=? seq_k=? %s variant=decode",
+             words[_i]);
+    for (int misalign = 0; misalign < 2; misalign++) {
+        attention_run_at(&spec, 1, seq_q, 1000, PLAIN, misalign);
+        attention_run_at(&spec, 3, seq_q, 129, PLAIN, misalign);
+        attention_run_at(&spec, 2, seq_q, 1, PLAIN, misalign);
+    }
+    attention_run_at(&spec, 1, seq_q, 300, LARGE, 0);
+    attention_run_at(&spec, 2, seq_q, 70, VALUES, 0);
+    attention_run_at(&spec, 2, seq_q, 70, KEYS, 0);
 }
 END_TEST
 
@@ -303,19 +332,6 @@ START_TEST(test_refusals)
 }
 END_TEST
 
-#include <stdlib.h>
-START_TEST(test_one)
-{
-    attention_spec spec;
-    int b, sq, sk, mis, kind;
-    if (!getenv("ATTN_SPEC"))
-        return;
-    snprintf(spec.text, sizeof spec.text, "flash_attention batch=? seq_q=? seq_k=? %s variant=wgmma", getenv("ATTN_SPEC"));
-    sscanf(getenv("ATTN_ARGS"), "%d %d %d %d %d", &b, &sq, &sk, &mis, &kind);
-    attention_run_at(&spec, b, sq, sk, (attention_data)kind, mis);
-}
-END_TEST
-
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -336,14 +352,11 @@ int main(void)
     suite_add_tcase(suite, tests);
     TCase *wgmma = tcase_create("wgmma");
     tcase_set_timeout(wgmma, 0);
-    tcase_add_loop_test(wgmma, test_wgmma_literal, 0, 5);
+    tcase_add_loop_test(wgmma, test_wgmma_literal, 0, 6);
     tcase_add_loop_test(wgmma, test_wgmma, 0, (int)COUNT(wide_dims));
     tcase_add_loop_test(wgmma, test_wgmma_special, 0, 4);
+    tcase_add_loop_test(wgmma, test_decode, 0, 5);
     suite_add_tcase(suite, wgmma);
-    TCase *one = tcase_create("one");
-    tcase_set_timeout(one, 0);
-    tcase_add_test(one, test_one);
-    suite_add_tcase(suite, one);
     int failed = test_main(suite);
     test_close();
     return failed;

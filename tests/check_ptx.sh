@@ -74,6 +74,8 @@ check 'matmul_nt m=? n=? k=? dtype=f16 variant=wgmma'
 check 'matmul_gelu_backward m=4096 n=28672 k=8192 dtype=bf16 approx=tanh dbias=1 variant=wgmma'
 check 'layernorm_matmul m=4096 n=28672 k=8192 dtype=bf16 bias=1 variant=wgmma'
 check 'matmul m=8192 n=8192 k=8192 variant=wide'
+check 'flash_attention batch=? seq_q=? seq_k=? heads=32 kv_heads=8 head_dim=128 dtype=bf16 causal=1 variant=wgmma'
+check 'flash_attention batch=? seq_q=1 seq_k=? heads=32 kv_heads=8 head_dim=128 dtype=bf16 variant=decode'
 if [ "${KILN_TEST_QUICK:-0}" = 1 ]; then
     echo "$checks programs, $failures failures"
     [ "$failures" = 0 ]
@@ -100,6 +102,15 @@ check 'matmul_swiglu m=? n=? k=? gate=split layout=nt compute=tf32 variant=wgmma
 check 'rmsnorm_matmul m=? n=8192 k=8192 compute=tf32 variant=wgmma'
 check 'matmul_nt m=? n=? k=? dtype=bf16 variant=wide'
 check 'matmul m=1 n=8192 k=8192 variant=decode'
+for of in 'head_dim=64' 'head_dim=64 causal=1' 'head_dim=128' 'head_dim=256' 'head_dim=256 causal=1'; do
+    check "flash_attention batch=2 seq_q=4096 seq_k=4096 heads=32 kv_heads=32 $of dtype=bf16 variant=wgmma"
+    check "flash_attention batch=? seq_q=? seq_k=? heads=32 kv_heads=8 $of dtype=f16 variant=wgmma"
+done
+for of in 'head_dim=80 window=70 causal=1' 'head_dim=96 alibi=1' 'head_dim=192 softcap=30' 'head_dim=8 alibi=1 causal=1'; do
+    check "flash_attention batch=? seq_q=? seq_k=? heads=6 kv_heads=2 $of dtype=bf16 variant=wgmma"
+    check "flash_attention batch=? seq_q=4 seq_k=? heads=6 kv_heads=2 $of dtype=f16 variant=decode"
+done
+check 'flash_attention batch=1 seq_q=64 seq_k=64 heads=1 kv_heads=1 head_dim=128 dtype=bf16 variant=wgmma'
 
 echo "$checks programs, $failures failures"
 [ "$failures" = 0 ]
