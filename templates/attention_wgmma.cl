@@ -198,13 +198,17 @@ ${offsets}
 @include attention_wgmma_tile.cl
 @if DECODE
         const long i_first = i0;
-        const int shared = count;
 @else
         const long i_first = i0 + part * 64;
+@end
+@if WGS > 2
         /* Blocks that others of the tile alone see come first. */
         const int shared = (int)clamp((stop_key(i_first + 63, ${seq_k}) - j_begin + ${BK-1}) / ${BK}, 1L, (long)count);
+@else
+        const int shared = count;
 @end
 @if alibi && DECODE
+        const int head = (int)(index / splits % ${kv_heads}) * ${group};
         const float slope[2] = {slope_of(head + own / ${seq_q}), slope_of(head + (own + 8) / ${seq_q})};
 @elif alibi
         const float slope[2] = {slope_of(head), slope_of(head)};
@@ -218,7 +222,7 @@ ${offsets}
         sum[0] = sum[1] = 0.0f;
 
         wait_phase(local_at(full + ${Q}), turn & 1);
-@if WGS > 1
+@if WGS > 2
         for (int block = count; block > shared; block--) {
 @if TURNS > 1
             asm volatile("bar.sync %0, 256;" ::"r"(1 + part) : "memory");

@@ -3,9 +3,7 @@
 @if DECODE
             /* The queries of all heads that share keys, and a share of these. */
             const uint share = index % splits;
-            const int kv_head = (int)(index / splits % ${kv_heads}), matrix = (int)(index / splits / ${kv_heads});
-            const int head = kv_head * ${group};
-            const long row0 = 0, i0 = ${seq_k} - ${seq_q};
+            const long i0 = ${seq_k} - ${seq_q};
             const long first = first_key(i0) / ${BK};
             const ulong all = (ulong)max(1L, (stop_key((long)${seq_k} - 1, ${seq_k}) + ${BK-1}) / ${BK} - first);
             const long begin = all * share / splits;
@@ -21,7 +19,6 @@
             const uint tile = index % tiles_q;
 @end
             const int head = (int)(index / tiles_q % ${heads}), matrix = (int)(index / tiles_q / ${heads});
-            const int kv_head = head / ${group};
             /* Of the first tile, which sees least, rows may be missing. */
             const long row0 = ${seq_q} - (long)(tiles_q - tile) * ${BQ};
             const long i0 = row0 + ${seq_k} - ${seq_q};
