@@ -68,6 +68,10 @@ table_gpu_products() {
     done
     for row in matmul matmul_nt matmul_tn; do
         echo "$row m=8192 n=8192 k=8192 dtype=f32" >>"$work/specs"
+        for sizes in 'm=4096 n=8192 k=8192' 'm=4096 n=28672 k=8192' 'm=4096 n=8192 k=28672' \
+            'm=8192 n=8192 k=8192'; do
+            echo "$row $sizes dtype=f32 compute=tf32" >>"$work/specs"
+        done
     done
     gpu_table
 }

@@ -43,6 +43,7 @@ def chain(spec):
     """The work as a function of nothing, or None if it is not known here."""
     name, o = parse(spec)
     m, n, k = (int(o.get(d, 1)) for d in "mnk")
+    torch.backends.cuda.matmul.allow_tf32 = o.get("compute") == "tf32"
     dtype = DTYPES[o.get("dtype", "f32")]
     if name == "qkv_projection":
         n = (int(o["heads"]) + 2 * int(o["kv_heads"])) * int(o["head_dim"])

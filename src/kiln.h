@@ -358,10 +358,10 @@ typedef struct kiln_tune_result {
  * device, and keeps what it finds as it goes: a search cut short is taken up by the next one.
  * Inputs hold numbers like N(0,1); queue and buffers are kiln's own. Every candidate runs on the
  * same inputs as a trusted one, into outputs that hold NaN between guard words, and is rejected
- * unless
- * ||out-trusted||/||trusted|| is within 1e-5 (outputs in f32), 2e-3 (f16), 1e-2 (bf16), no element
- * is off by 16 times that of (|trusted| + rms), integers are equal and the guards whole. Trusted is
- * the choice without tuning of another variant of the kernel, where there is one that would not
+ * unless ||out-trusted||/||trusted|| is within 1e-5 (outputs in f32; with compute=tf32 1e-3), 2e-3
+ * (f16), 1e-2 (bf16), no element is off by 16 times that of (|trusted| + rms), integers are equal and
+ * the guards whole. Trusted is the choice without tuning of another variant of the kernel, where
+ * there is one that would not
  * take more than half the budget, else that of the same variant.
  *
  * A candidate that fails is noted, and not tried again by this version. Candidates run in this

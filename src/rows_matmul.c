@@ -139,10 +139,10 @@ static const kiln_variant decode = {DECODE_TILES, .lets = {DECODE_LETS}, DECODE_
 static const kiln_variant wide = {WIDE_TILES, .lets = {WIDE_LETS}, .stages = {WIDE_STAGE}};
 
 static const kiln_variant wgmma = {
-    WGMMA_TILES,
-    .lets = {WGMMA_LETS},
-    .scratch = {WGMMA_SCRATCH, TURNED_A_SCRATCH, TURNED_B_SCRATCH},
-    .stages = {TURN_A_STAGE, TURN_B_STAGE, WGMMA_STAGE},
+    WGMMA_TILES("1"),
+    .lets = {WGMMA_LETS, SHARES_LETS},
+    .scratch = {WGMMA_SCRATCH, TURNED_A_SCRATCH, TURNED_B_SCRATCH, SHARES_SCRATCH},
+    .stages = {TURN_A_STAGE, TURN_B_STAGE, WGMMA_STAGE, SHARES_FINISH},
 };
 
 /* With a norm of a's rows in front: its statistics first, then the product normalises a on its way
@@ -213,21 +213,21 @@ static const kiln_variant summed_simt = {
 };
 
 static const kiln_variant prepared_wgmma = {
-    WGMMA_TILES,
+    WGMMA_TILES("0"),
     .lets = {WGMMA_LETS},
     .scratch = {WGMMA_SCRATCH, PREPARED_SCRATCH, TURNED_B_SCRATCH},
     .stages = {PREPARE_STAGE, TURN_B_STAGE, WGMMA_STAGE},
 };
 
 static const kiln_variant normed_wgmma = {
-    WGMMA_TILES,
+    WGMMA_TILES("0"),
     .lets = {WGMMA_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
     .scratch = {WGMMA_SCRATCH, STATS, PREPARED_SCRATCH, TURNED_B_SCRATCH},
     .stages = {STATS_SIMT, PREPARE_STAGE, TURN_B_STAGE, WGMMA_STAGE},
 };
 
 static const kiln_variant summed_wgmma = {
-    WGMMA_TILES,
+    WGMMA_TILES("0"),
     .lets = {WGMMA_LETS,
              {"WG", "256"},
              TILE_LETS,

@@ -6,9 +6,13 @@
 /* An element may be off by so many times the tolerance of the whole. */
 #define ONE_ELEMENT 16.0
 
-static double tolerance(kiln_dtype dtype)
+static double tolerance(kiln_dtype dtype, bool tf32)
 {
-    return dtype == KILN_F16 ? 2e-3 : dtype == KILN_BF16 ? 1e-2 : 1e-5;
+    return dtype == KILN_I32    ? 0
+           : dtype == KILN_F16  ? 2e-3
+           : dtype == KILN_BF16 ? 1e-2
+           : tf32               ? 1e-3
+                                : 1e-5;
 }
 
 static double half_value(uint16_t bits)
@@ -49,6 +53,7 @@ typedef struct {
     const kiln_arg_info *info;
     const unsigned char *trusted, *got;
     size_t item, rows, width, stride;
+    bool tf32;
 } comparison;
 
 /* Both NaN, or the same infinity. */
@@ -78,7 +83,7 @@ static void compare_elements(const comparison *c, kiln_text *why)
     size_t count;
     double squares = sum_of_squares(c, &count), off = 0;
     double rms = count > 0 ? sqrt(squares / (double)count) : 0;
-    double allowed = c->info->dtype == KILN_I32 ? 0 : tolerance(c->info->dtype);
+    double allowed = tolerance(c->info->dtype, c->tf32);
     for (size_t r = 0; r < c->rows; r++) {
         for (size_t i = 0; i < c->width; i++) {
             size_t at = (r * c->stride + i) * c->item;
@@ -100,9 +105,10 @@ static void compare_elements(const comparison *c, kiln_text *why)
                        c->info->name, sqrt(off / squares), allowed);
 }
 
-void kiln_compare(const kiln_arg_info *info, const void *trusted, const void *got, kiln_text *why)
+void kiln_compare(const kiln_arg_info *info, bool tf32, const void *trusted, const void *got,
+                  kiln_text *why)
 {
-    comparison c = {info, trusted, got, kiln_dtype_size(info->dtype), 1, 1, 0};
+    comparison c = {info, trusted, got, kiln_dtype_size(info->dtype), 1, 1, 0, tf32};
     for (size_t i = 0; i + 1 < info->rank; i++)
         c.rows *= (size_t)info->extents[i];
     if (info->rank > 0)

@@ -177,7 +177,8 @@ static kiln_status check_outputs(kiln_trials *t, kiln_text *why)
         if (status == KILN_OK && bytes && !why->length)
             status = read_back(t, x, GUARD, x->info.bytes, bytes);
         if (status == KILN_OK && bytes && !why->length)
-            kiln_compare(&x->info, x->trusted, bytes, why);
+            kiln_compare(&x->info, strstr(t->text, " compute=tf32") != NULL, x->trusted, bytes,
+                         why);
         free(bytes);
     }
     return status;

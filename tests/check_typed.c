@@ -47,6 +47,8 @@ static kiln_field_type expected_type(const kiln_option *option)
         return KILN_FIELD_DTYPE;
     if (strcmp(option->name, "approx") == 0)
         return KILN_FIELD_APPROX;
+    if (strcmp(option->name, "compute") == 0)
+        return KILN_FIELD_COMPUTE;
     if (strcmp(option->name, "gate") == 0)
         return KILN_FIELD_GATE;
     if (strcmp(option->name, "layout") == 0)
@@ -160,6 +162,9 @@ START_TEST(test_specs)
     kiln_matmul_bias_residual_params residual = {
         .m = 1, .n = 2, .k = 3, .layout = KILN_LAYOUT_NN, .ldc = 9};
     gives("matmul_bias_residual", &residual, "matmul_bias_residual m=1 n=2 k=3 layout=nn ldc=9");
+    residual.compute = KILN_COMPUTE_TF32;
+    gives("matmul_bias_residual", &residual,
+          "matmul_bias_residual m=1 n=2 k=3 layout=nn ldc=9 compute=tf32");
     kiln_layernorm_matmul_params normed = {
         .m = 1, .n = 2, .k = 3, .beta = KILN_OFF, .gelu = 1, .approx = KILN_APPROX_NONE};
     gives("layernorm_matmul", &normed, "layernorm_matmul m=1 n=2 k=3 beta=0 gelu=1 approx=none");
@@ -219,7 +224,7 @@ START_TEST(test_specs_parse)
                                                                           : 1;
             double real = 0.5;
             const char *variant = "simt";
-            int enumerator = 2;
+            int enumerator = field->type == KILN_FIELD_COMPUTE ? 1 : 2; /* tf32 is not of f16 */
             if (field->type == KILN_FIELD_STRING)
                 memcpy(params + field->offset, &variant, sizeof variant);
             else if (field->type == KILN_FIELD_REAL)
@@ -236,11 +241,12 @@ START_TEST(test_specs_parse)
                 kiln_text_addf(&expected, " %s=%lld", field->name, (long long)number);
             else
                 kiln_text_addf(&expected, " %s=%s", field->name,
-                               field->type == KILN_FIELD_DTYPE    ? "f16"
-                               : field->type == KILN_FIELD_APPROX ? "tanh"
-                               : field->type == KILN_FIELD_STYLE  ? "gptj"
-                               : field->type == KILN_FIELD_GATE   ? "interleaved"
-                                                                  : "nt");
+                               field->type == KILN_FIELD_DTYPE     ? "f16"
+                               : field->type == KILN_FIELD_APPROX  ? "tanh"
+                               : field->type == KILN_FIELD_STYLE   ? "gptj"
+                               : field->type == KILN_FIELD_GATE    ? "interleaved"
+                               : field->type == KILN_FIELD_COMPUTE ? "dtype"
+                                                                   : "nt");
         }
         kiln_text text = {0};
         kiln_spec spec, same;

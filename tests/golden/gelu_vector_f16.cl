@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 105 "access.cl"
+#line 110 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
@@ -27,25 +27,25 @@ typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 138 "access.cl"
+#line 143 "access.cl"
 static vec16 load16_f16(__global const half *p, ulong i)
 {
-#line 143 "access.cl"
+#line 148 "access.cl"
     const ushort16 bits = ((__global const halves16 *)(p + i))->bits;
-#line 145 "access.cl"
+#line 150 "access.cl"
     return vload_half16(0, (const half *)&bits);
 }
 
 static void store16_f16(vec16 v, __global half *p, ulong i)
 {
-#line 153 "access.cl"
+#line 158 "access.cl"
     ushort16 bits;
     vstore_half16_rte(v, 0, (half *)&bits);
     ((__global halves16 *)(p + i))->bits = bits;
-#line 157 "access.cl"
+#line 162 "access.cl"
 }
 
-#line 225 "access.cl"
+#line 230 "access.cl"
 static vec16 load16_f16_part(__global const half *p, ulong i, int count)
 {
     float lanes[16];
@@ -54,7 +54,7 @@ static vec16 load16_f16_part(__global const half *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
-#line 243 "access.cl"
+#line 248 "access.cl"
 static void store16_f16_part(vec16 v, __global half *p, ulong i, int count)
 {
     float lanes[16];

@@ -20,12 +20,6 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 #line 6 "access.cl"
 typedef float4 vec4;
 
-#line 14 "access.cl"
-/* Floats at any address: PoCL's vstore16 of floats becomes three stores. */
-typedef struct __attribute__((packed)) {
-    vec4 v;
-} floats4;
-
 #line 62 "access.cl"
 /* whole: from an address of whole 16 bytes. Branches between loads keep them from being under way
  * together. */
@@ -56,11 +50,18 @@ static void store4_f32(vec4 v, __global float *p, ulong i)
 #line 96 "access.cl"
         return;
     }
-#line 99 "access.cl"
-    ((__global floats4 *)(p + i))->v = v;
+#line 100 "access.cl"
+    p[i + 0] = v.s0;
+#line 100 "access.cl"
+    p[i + 1] = v.s1;
+#line 100 "access.cl"
+    p[i + 2] = v.s2;
+#line 100 "access.cl"
+    p[i + 3] = v.s3;
+#line 105 "access.cl"
 }
 
-#line 225 "access.cl"
+#line 230 "access.cl"
 static vec4 load4_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[4];
@@ -69,7 +70,7 @@ static vec4 load4_f32_part(__global const float *p, ulong i, int count)
     return vload4(0, lanes);
 }
 
-#line 234 "access.cl"
+#line 239 "access.cl"
 /* Of a row with left more elements, if any: zeros behind them. */
 static vec4 load4_f32_upto(__global const float *p, ulong i, long left)
 {
@@ -78,7 +79,7 @@ static vec4 load4_f32_upto(__global const float *p, ulong i, long left)
                         : (vec4)(0.0f);
 }
 
-#line 243 "access.cl"
+#line 248 "access.cl"
 static void store4_f32_part(vec4 v, __global float *p, ulong i, int count)
 {
     float lanes[4];

@@ -6,18 +6,18 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 161 "access.cl"
+#line 166 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 165 "access.cl"
+#line 170 "access.cl"
     uint bits;
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(0.0f), "f"(v));
     return (ushort)bits;
-#line 180 "access.cl"
+#line 185 "access.cl"
 }
 
-#line 183 "access.cl"
+#line 188 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -57,47 +57,47 @@ static void put8(ushort8 bits, __global void *p)
         ((__global halves8 *)p)->bits = bits;
 }
 
-#line 161 "access.cl"
+#line 166 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
-#line 169 "access.cl"
+#line 174 "access.cl"
     uint4 bits;
-#line 171 "access.cl"
+#line 176 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s0) : "f"(v.s1), "f"(v.s0));
-#line 171 "access.cl"
+#line 176 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s1) : "f"(v.s3), "f"(v.s2));
-#line 171 "access.cl"
+#line 176 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s2) : "f"(v.s5), "f"(v.s4));
-#line 171 "access.cl"
+#line 176 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s3) : "f"(v.s7), "f"(v.s6));
-#line 173 "access.cl"
+#line 178 "access.cl"
     return as_ushort8(bits);
-#line 180 "access.cl"
+#line 185 "access.cl"
 }
 
-#line 194 "access.cl"
+#line 199 "access.cl"
 static vec8 whole8_bf16(__global const ushort *p, ulong i)
 {
     return as_float8(convert_uint8(get_whole8(p + i)) << 16);
 }
 
-#line 200 "access.cl"
+#line 205 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
-#line 203 "access.cl"
+#line 208 "access.cl"
     return as_float8(convert_uint8(get8(p + i)) << 16);
-#line 207 "access.cl"
+#line 212 "access.cl"
 }
 
 static void store8_bf16(vec8 v, __global ushort *p, ulong i)
 {
-#line 212 "access.cl"
+#line 217 "access.cl"
     put8(to_bf16_8(v), p + i);
-#line 216 "access.cl"
+#line 221 "access.cl"
 }
 
-#line 225 "access.cl"
+#line 230 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -106,7 +106,7 @@ static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
     return vload8(0, lanes);
 }
 
-#line 234 "access.cl"
+#line 239 "access.cl"
 /* Of a row with left more elements, if any: zeros behind them. */
 static vec8 load8_bf16_upto(__global const ushort *p, ulong i, long left)
 {
@@ -115,7 +115,7 @@ static vec8 load8_bf16_upto(__global const ushort *p, ulong i, long left)
                         : (vec8)(0.0f);
 }
 
-#line 243 "access.cl"
+#line 248 "access.cl"
 static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -124,7 +124,7 @@ static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
         store1_bf16(lanes[l], p, i + l);
 }
 
-#line 1 "matmul_wgmma.cl"
+#line 4 "matmul_wgmma.cl"
 /* c = a b on tensor cores, with a stored a[m,k] and b transposed, b[n,k].
  *
  * A group stays for tile after tile of 64 x 64 elements. Its first 128 work-items bring blocks of
@@ -206,8 +206,8 @@ static float from_lane_xor(float v, int mask)
     asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, -1;" : "=f"(got) : "f"(v), "r"(mask));
     return got;
 }
-#line 3 "tensor_map.cl"
-/* In 128 bytes of zeros in local memory, the map of dim0 x dim1 x dim2 16-bit words, the first contiguous,
+#line 4 "tensor_map.cl"
+/* In 128 bytes of zeros in local memory, the map of dim0 x dim1 x dim2 words, the first contiguous,
  * for boxes of 64 x rows. */
 static void make_map(uint map, ulong address, uint dim0, uint dim1, uint dim2, ulong stride0,
                      ulong stride1, uint rows)
@@ -222,13 +222,13 @@ static void make_map(uint map, ulong address, uint dim0, uint dim1, uint dim2, u
     asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(dim2) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 0, %1; @*/" ::"r"(map), "l"(stride0) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 1, %1; @*/" ::"r"(map), "l"(stride1) : "memory");
-#line 19 "tensor_map.cl"
+#line 20 "tensor_map.cl"
     asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(1) : "memory");
-#line 19 "tensor_map.cl"
+#line 20 "tensor_map.cl"
     asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(1) : "memory");
-#line 19 "tensor_map.cl"
+#line 20 "tensor_map.cl"
     asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(1) : "memory");
-#line 21 "tensor_map.cl"
+#line 22 "tensor_map.cl"
     asm volatile("/*@sm_90a tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [%0], 10; @*/" ::"r"(map) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.interleave_layout.shared::cta.b1024.b32 [%0], 0; @*/" ::"r"(map) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [%0], 3; @*/" ::"r"(map) : "memory");
@@ -241,8 +241,8 @@ static void place_map(__global float *to, uint map)
     asm volatile("/*@sm_90a tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%0], [%1], 128; @*/" ::"l"((ulong)to), "r"(map) : "memory");
 }
 
-#line 29 "matmul_wgmma.cl"
-/* Eight numbers of a block's row: part number `part` of row `row` of the block at `to`. */
+#line 43 "matmul_wgmma.cl"
+/* 16 bytes of a block's row: part number `part` of row `row` of the block at `to`. */
 static void put_part(__local uchar *to, int row, int part, vec8 v)
 {
     *(__local uint4 *)(to + row * 128 + ((part ^ (row & 7)) << 4)) = as_uint4(to_bf16_8(v));
@@ -276,33 +276,32 @@ static ulong describe(uint at, ulong fields)
     return (ulong)((at & 0x3ffff) >> 4) | fields;
 }
 
-#line 67 "matmul_wgmma.cl"
+#line 81 "matmul_wgmma.cl"
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                __global const ushort *restrict b, const ulong b_offset,
                __global ushort *restrict c, const ulong c_offset,
                const long m,
                __global float *restrict maps)
-#line 68 "matmul_wgmma.cl"
+#line 82 "matmul_wgmma.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 70 "matmul_wgmma.cl"
+#line 84 "matmul_wgmma.cl"
     __local uchar blocks[131072] __attribute__((aligned(1024)));
     __local ulong full[8], empty[8];
     __local float map_words[64] __attribute__((aligned(128)));
     const int lid = (int)get_local_id(0);
-#line 80 "matmul_wgmma.cl"
+#line 94 "matmul_wgmma.cl"
     const ulong tiles_m = ((m + 63) / 64), tiles_n = 128;
     const ulong tiles = tiles_m * tiles_n * 1;
-#line 85 "matmul_wgmma.cl"
-    const __global ushort *from_a = a;
-#line 87 "matmul_wgmma.cl"
+    const __global ushort *in_a = (const __global ushort *)a;
+    const __global ushort *in_b = (const __global ushort *)b;
     /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
     const int small = max(max((long)m, (long)8192), (long)8192) <= 0x7fffffffL;
-    const int box_a = small & (8192 % 8 == 0) & (((ulong)from_a & 15) == 0);
-    const int box_b = small & (8192 % 8 == 0) & (((ulong)b & 15) == 0);
+    const int box_a = small & (8192 % 8 == 0) & (((ulong)in_a & 15) == 0);
+    const int box_b = small & (8192 % 8 == 0) & (((ulong)in_b & 15) == 0);
     const int boxes = box_a && box_b;
 
     maps += get_group_id(0) * 64;
@@ -313,12 +312,12 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         map_words[lid + 32] = 0.0f;
         wait_warp();
         if (lid == 0) {
-            make_map(words, (ulong)from_a, 8192, m, 1, 2 * (ulong)8192,
+            make_map(words, (ulong)in_a, 8192, m, 1, 2 * (ulong)8192,
                      2 * (ulong)m * 8192, 64);
-#line 106 "matmul_wgmma.cl"
-            make_map(words + 128, (ulong)b, 8192, 8192, 1, 2 * (ulong)8192,
+#line 117 "matmul_wgmma.cl"
+            make_map(words + 128, (ulong)in_b, 8192, 8192, 1, 2 * (ulong)8192,
                      2 * (ulong)8192 * 8192, 64);
-#line 109 "matmul_wgmma.cl"
+#line 120 "matmul_wgmma.cl"
         }
         wait_warp();
         place_map(maps, words);
@@ -333,9 +332,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 
-#line 126 "matmul_wgmma.cl"
+#line 137 "matmul_wgmma.cl"
     if (lid < 128) {
-#line 130 "matmul_wgmma.cl"
+#line 141 "matmul_wgmma.cl"
         if (boxes && lid != 0)
             return;
         if (lid == 0) {
@@ -350,9 +349,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 140 "matmul_wgmma.cl"
+#line 151 "matmul_wgmma.cl"
             const long b0 = n0;
-#line 146 "matmul_wgmma.cl"
+#line 157 "matmul_wgmma.cl"
             for (long k0 = 0; k0 < 8192; k0 += 64) {
                 const uint arrived = local_at(full + stage);
                 __local uchar *to_a = blocks + stage * 16384;
@@ -361,37 +360,37 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                 if (lid == 0) {
                     expect_bytes(arrived, (box_a ? 8192 : 0) + (box_b ? 8192 : 0));
                     if (box_a) {
-#line 158 "matmul_wgmma.cl"
+#line 169 "matmul_wgmma.cl"
                         copy_box(local_at(to_a), map_a, (int)k0, (int)m0, (int)matrix, arrived);
-#line 160 "matmul_wgmma.cl"
+#line 171 "matmul_wgmma.cl"
                     }
                     if (box_b) {
-#line 169 "matmul_wgmma.cl"
+#line 180 "matmul_wgmma.cl"
                         copy_box(local_at(to_b) + 0, map_b, (int)k0, (int)b0, (int)matrix, arrived);
-#line 175 "matmul_wgmma.cl"
+#line 186 "matmul_wgmma.cl"
                     }
                 }
                 if (!box_a) {
-                    const __global ushort *from = from_a + matrix * m * 8192;
-#line 187 "matmul_wgmma.cl"
+                    const __global ushort *from = in_a + matrix * m * 8192;
+#line 198 "matmul_wgmma.cl"
                     for (int e = lid; e < 512; e += 128) {
                         const int i = e / 8, part = e % 8;
                         const long row = m0 + i, col = k0 + part * 8;
                         const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < m ? 8192 - col : 0);
                         put_part(to_a, i, part, v);
                     }
-#line 194 "matmul_wgmma.cl"
+#line 205 "matmul_wgmma.cl"
                 }
                 if (!box_b) {
-#line 205 "matmul_wgmma.cl"
-                    const __global ushort *from = b + matrix * 8192 * 8192;
+#line 216 "matmul_wgmma.cl"
+                    const __global ushort *from = in_b + matrix * 8192 * 8192;
                     for (int e = lid; e < 512; e += 128) {
                         const int j = e / 8, part = e % 8;
                         const long row = b0 + j, col = k0 + part * 8;
                         const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < 8192 ? 8192 - col : 0);
                         put_part(to_b, j, part, v);
                     }
-#line 221 "matmul_wgmma.cl"
+#line 232 "matmul_wgmma.cl"
                 }
                 if (!boxes)
                     publish_local();
@@ -405,7 +404,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         return;
     }
 
-#line 237 "matmul_wgmma.cl"
+#line 248 "matmul_wgmma.cl"
     const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
     uint stage = 0, turn = 0;
     for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
@@ -415,7 +414,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 241 "matmul_wgmma.cl"
+#line 252 "matmul_wgmma.cl"
         const ulong c0 = matrix * m * 8192;
         float sum[32];
         uint before = 0;
@@ -432,138 +431,138 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             for (int l = 0; l < 4; l++) {
                 asm volatile("/*@sm_90a {.reg .pred p; setp.eq.u32 p, 0, 0; "
                              "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%0, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%1, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%2, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%3, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%4, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%5, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%6, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%7, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%8, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%9, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%10, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%11, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%12, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%13, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%14, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%15, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%16, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%17, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%18, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%19, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%20, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%21, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%22, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%23, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%24, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%25, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%26, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%27, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%28, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%29, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%30, "
-#line 258 "matmul_wgmma.cl"
+#line 269 "matmul_wgmma.cl"
                              "%31"
-#line 260 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "}, %32, %33, p, 1, 1, 0, 0;} @*/"
                              :
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[0]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[1]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[2]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[3]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[4]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[5]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[6]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[7]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[8]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[9]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[10]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[11]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[12]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[13]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[14]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[15]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[16]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[17]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[18]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[19]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[20]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[21]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[22]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[23]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[24]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[25]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[26]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[27]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[28]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[29]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[30]),
-#line 263 "matmul_wgmma.cl"
+#line 274 "matmul_wgmma.cl"
                              "+f"(sum[31])
-#line 265 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              : "l"(rows + l * 2), "l"(cols + l * 2));
             }
             asm volatile("/*@sm_90a wgmma.commit_group.sync.aligned; @*/" ::: "memory");
@@ -604,7 +603,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             }
 #line 54 "matmul_wgmma_store.cl"
         }
-#line 284 "matmul_wgmma.cl"
+#line 295 "matmul_wgmma.cl"
         } else {
 #line 2 "matmul_wgmma_store.cl"
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
@@ -638,7 +637,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             }
 #line 54 "matmul_wgmma_store.cl"
         }
-#line 287 "matmul_wgmma.cl"
+#line 298 "matmul_wgmma.cl"
         }
     }
 }

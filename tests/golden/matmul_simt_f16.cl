@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 105 "access.cl"
+#line 110 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);

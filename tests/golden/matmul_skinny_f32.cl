@@ -36,11 +36,12 @@ static vec16 load16_f32(__global const float *p, ulong i)
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-#line 99 "access.cl"
+#line 103 "access.cl"
     ((__global floats16 *)(p + i))->v = v;
+#line 105 "access.cl"
 }
 
-#line 225 "access.cl"
+#line 230 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -49,7 +50,7 @@ static vec16 load16_f32_part(__global const float *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
-#line 243 "access.cl"
+#line 248 "access.cl"
 static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 {
     float lanes[16];
