@@ -184,10 +184,18 @@ END_TEST
 /* Heads of every width that has code of its own: parts of 64 columns, steps of 16, rows of 32. */
 static const int wide_dims[] = {64, 128, 256, 8, 24, 72, 80, 96, 136, 160, 192, 248};
 
-static const char *const wide_options[] = {
-    "",         "causal=1",    "causal=1 window=70", "window=33",           "alibi=1 causal=1",
-    "softcap=2", "scale=-0.25", "alibi=1",            "softcap=30 causal=1", "causal=1",
-    "window=1",  "causal=1"};
+static const char *const wide_options[] = {"",
+                                           "causal=1",
+                                           "causal=1 window=70",
+                                           "window=33",
+                                           "alibi=1 causal=1",
+                                           "softcap=2",
+                                           "scale=-0.25",
+                                           "alibi=1",
+                                           "softcap=30 causal=1",
+                                           "causal=1",
+                                           "window=1",
+                                           "causal=1"};
 
 static attention_spec wgmma_spec(int head_dim, size_t group, const char *dtype, const char *with)
 {
@@ -224,9 +232,11 @@ START_TEST(test_wgmma_literal)
         const char *words;
         int batch, seq_q, seq_k;
     } cases[] = {
-        {"batch=3 seq_q=300 seq_k=300 heads=40 kv_heads=8 head_dim=16 dtype=bf16 causal=1", 3, 300, 300},
+        {"batch=3 seq_q=300 seq_k=300 heads=40 kv_heads=8 head_dim=16 dtype=bf16 causal=1", 3, 300,
+         300},
         {"batch=7 seq_q=130 seq_k=90 heads=20 kv_heads=20 head_dim=32 dtype=f16", 7, 130, 90},
-        {"batch=1 seq_q=700 seq_k=720 heads=1 kv_heads=1 head_dim=64 dtype=bf16 causal=1 window=300 "
+        {"batch=1 seq_q=700 seq_k=720 heads=1 kv_heads=1 head_dim=64 dtype=bf16 causal=1 "
+         "window=300 "
          "workgroup_size=512",
          1, 700, 720},
         {"batch=1 seq_q=40 seq_k=300 heads=2 kv_heads=2 head_dim=128 dtype=bf16", 1, 40, 300},

@@ -1,7 +1,7 @@
 #line 1 "kernels.cl.in"
 /* matmul_nt: c = a b^T
  * spec     matmul_nt m=? n=8192 k=8192 dtype=bf16 tile_size=64
- * variant  wgmma  BN=64 WGS=1 STAGES=8 GM=8
+ * variant  wgmma  BN=64 WGS=1 STAGES=8 GM=8 SPLIT=1
  */
 #line 4 "access.cl"
 typedef float vec1;
@@ -124,12 +124,13 @@ static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
         store1_bf16(lanes[l], p, i + l);
 }
 
-#line 4 "matmul_wgmma.cl"
+#line 5 "matmul_wgmma.cl"
 /* c = a b on tensor cores, with a stored a[m,k] and b transposed, b[n,k].
  *
  * A group stays for tile after tile of 64 x 64 elements. Its first 128 work-items bring blocks of
  * 64 x 64 of a and 64 x 64 of b into a ring of 8 stages; each further 128 multiply 64 rows of them,
  * their sums in registers, and so the next tile's blocks come in while this one is stored.
+#line 13 "matmul_wgmma.cl"
  *
  *     full[stage]   the blocks are there           empty[stage]   they have been read
  *
@@ -137,7 +138,7 @@ static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
  * modulo 8. Of a matrix whose rows are contiguous in k a row of the block is 64 steps of k; of the
  * others it is 64 rows or columns of c, and the block has a part for each 64 of those.
  */
-#line 3 "sm90.cl"
+#line 4 "sm90.cl"
 /* The address of local memory as instructions take it. */
 static uint local_at(const __local void *p)
 {
@@ -180,6 +181,7 @@ static void publish_local(void)
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
+#line 56 "sm90.cl"
 /* A box of the tensor that map describes, from (x, y, z) on, into local memory; outside it, zeros. */
 static void copy_box(uint to, ulong map, int x, int y, int z, uint barrier_at)
 {
@@ -189,6 +191,7 @@ static void copy_box(uint to, ulong map, int x, int y, int z, uint barrier_at)
                  : "memory");
 }
 
+#line 66 "sm90.cl"
 /* Before the first use of a map. */
 static void acquire_map(ulong map)
 {
@@ -209,26 +212,34 @@ static float from_lane_xor(float v, int mask)
 #line 4 "tensor_map.cl"
 /* In 128 bytes of zeros in local memory, the map of dim0 x dim1 x dim2 words, the first contiguous,
  * for boxes of 64 x rows. */
+#line 10 "tensor_map.cl"
 static void make_map(uint map, ulong address, uint dim0, uint dim1, uint dim2, ulong stride0,
                      ulong stride1, uint rows)
+#line 13 "tensor_map.cl"
 {
     asm volatile("/*@sm_90a tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%0], %1; @*/" ::"r"(map), "l"(address) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.rank.shared::cta.b1024.b32 [%0], %1; @*/" ::"r"(map), "r"(2) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(64) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(rows) : "memory");
+#line 19 "tensor_map.cl"
     asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(1) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(dim0) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(dim1) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(dim2) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 0, %1; @*/" ::"r"(map), "l"(stride0) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 1, %1; @*/" ::"r"(map), "l"(stride1) : "memory");
-#line 20 "tensor_map.cl"
-    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(1) : "memory");
-#line 20 "tensor_map.cl"
-    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(1) : "memory");
-#line 20 "tensor_map.cl"
-    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(1) : "memory");
 #line 22 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(dim0) : "memory");
+#line 22 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(dim1) : "memory");
+#line 22 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(dim2) : "memory");
+#line 25 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 0, %1; @*/" ::"r"(map), "l"(stride0) : "memory");
+#line 25 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 1, %1; @*/" ::"r"(map), "l"(stride1) : "memory");
+#line 28 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(1) : "memory");
+#line 28 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(1) : "memory");
+#line 28 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(1) : "memory");
+#line 30 "tensor_map.cl"
     asm volatile("/*@sm_90a tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [%0], 10; @*/" ::"r"(map) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.interleave_layout.shared::cta.b1024.b32 [%0], 0; @*/" ::"r"(map) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [%0], 3; @*/" ::"r"(map) : "memory");
@@ -241,7 +252,7 @@ static void place_map(__global float *to, uint map)
     asm volatile("/*@sm_90a tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%0], [%1], 128; @*/" ::"l"((ulong)to), "r"(map) : "memory");
 }
 
-#line 43 "matmul_wgmma.cl"
+#line 48 "matmul_wgmma.cl"
 /* 16 bytes of a block's row: part number `part` of row `row` of the block at `to`. */
 static void put_part(__local uchar *to, int row, int part, vec8 v)
 {
@@ -276,26 +287,27 @@ static ulong describe(uint at, ulong fields)
     return (ulong)((at & 0x3ffff) >> 4) | fields;
 }
 
-#line 81 "matmul_wgmma.cl"
+#line 86 "matmul_wgmma.cl"
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                __global const ushort *restrict b, const ulong b_offset,
                __global ushort *restrict c, const ulong c_offset,
                const long m,
                __global float *restrict maps)
-#line 82 "matmul_wgmma.cl"
+#line 87 "matmul_wgmma.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 84 "matmul_wgmma.cl"
+#line 89 "matmul_wgmma.cl"
     __local uchar blocks[131072] __attribute__((aligned(1024)));
     __local ulong full[8], empty[8];
     __local float map_words[64] __attribute__((aligned(128)));
     const int lid = (int)get_local_id(0);
-#line 94 "matmul_wgmma.cl"
+#line 99 "matmul_wgmma.cl"
     const ulong tiles_m = ((m + 63) / 64), tiles_n = 128;
     const ulong tiles = tiles_m * tiles_n * 1;
+#line 105 "matmul_wgmma.cl"
     const __global ushort *in_a = (const __global ushort *)a;
     const __global ushort *in_b = (const __global ushort *)b;
     /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
@@ -314,10 +326,10 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         if (lid == 0) {
             make_map(words, (ulong)in_a, 8192, m, 1, 2 * (ulong)8192,
                      2 * (ulong)m * 8192, 64);
-#line 117 "matmul_wgmma.cl"
+#line 126 "matmul_wgmma.cl"
             make_map(words + 128, (ulong)in_b, 8192, 8192, 1, 2 * (ulong)8192,
                      2 * (ulong)8192 * 8192, 64);
-#line 120 "matmul_wgmma.cl"
+#line 129 "matmul_wgmma.cl"
         }
         wait_warp();
         place_map(maps, words);
@@ -332,9 +344,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 
-#line 137 "matmul_wgmma.cl"
+#line 146 "matmul_wgmma.cl"
     if (lid < 128) {
-#line 141 "matmul_wgmma.cl"
+#line 150 "matmul_wgmma.cl"
         if (boxes && lid != 0)
             return;
         if (lid == 0) {
@@ -349,9 +361,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 151 "matmul_wgmma.cl"
+#line 164 "matmul_wgmma.cl"
             const long b0 = n0;
-#line 157 "matmul_wgmma.cl"
+#line 170 "matmul_wgmma.cl"
             for (long k0 = 0; k0 < 8192; k0 += 64) {
                 const uint arrived = local_at(full + stage);
                 __local uchar *to_a = blocks + stage * 16384;
@@ -360,29 +372,29 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                 if (lid == 0) {
                     expect_bytes(arrived, (box_a ? 8192 : 0) + (box_b ? 8192 : 0));
                     if (box_a) {
-#line 169 "matmul_wgmma.cl"
+#line 182 "matmul_wgmma.cl"
                         copy_box(local_at(to_a), map_a, (int)k0, (int)m0, (int)matrix, arrived);
-#line 171 "matmul_wgmma.cl"
+#line 184 "matmul_wgmma.cl"
                     }
                     if (box_b) {
-#line 180 "matmul_wgmma.cl"
+#line 193 "matmul_wgmma.cl"
                         copy_box(local_at(to_b) + 0, map_b, (int)k0, (int)b0, (int)matrix, arrived);
-#line 186 "matmul_wgmma.cl"
+#line 199 "matmul_wgmma.cl"
                     }
                 }
                 if (!box_a) {
                     const __global ushort *from = in_a + matrix * m * 8192;
-#line 198 "matmul_wgmma.cl"
+#line 211 "matmul_wgmma.cl"
                     for (int e = lid; e < 512; e += 128) {
                         const int i = e / 8, part = e % 8;
                         const long row = m0 + i, col = k0 + part * 8;
                         const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < m ? 8192 - col : 0);
                         put_part(to_a, i, part, v);
                     }
-#line 205 "matmul_wgmma.cl"
+#line 218 "matmul_wgmma.cl"
                 }
                 if (!box_b) {
-#line 216 "matmul_wgmma.cl"
+#line 229 "matmul_wgmma.cl"
                     const __global ushort *from = in_b + matrix * 8192 * 8192;
                     for (int e = lid; e < 512; e += 128) {
                         const int j = e / 8, part = e % 8;
@@ -390,7 +402,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                         const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < 8192 ? 8192 - col : 0);
                         put_part(to_b, j, part, v);
                     }
-#line 232 "matmul_wgmma.cl"
+#line 245 "matmul_wgmma.cl"
                 }
                 if (!boxes)
                     publish_local();
@@ -404,7 +416,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         return;
     }
 
-#line 248 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
     const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
     uint stage = 0, turn = 0;
     for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
@@ -414,8 +426,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 252 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
         const ulong c0 = matrix * m * 8192;
+#line 272 "matmul_wgmma.cl"
         float sum[32];
         uint before = 0;
         #pragma unroll
@@ -431,138 +444,138 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             for (int l = 0; l < 4; l++) {
                 asm volatile("/*@sm_90a {.reg .pred p; setp.eq.u32 p, 0, 0; "
                              "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%0, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%1, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%2, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%3, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%4, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%5, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%6, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%7, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%8, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%9, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%10, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%11, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%12, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%13, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%14, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%15, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%16, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%17, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%18, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%19, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%20, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%21, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%22, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%23, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%24, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%25, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%26, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%27, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%28, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%29, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%30, "
-#line 269 "matmul_wgmma.cl"
+#line 288 "matmul_wgmma.cl"
                              "%31"
-#line 271 "matmul_wgmma.cl"
+#line 290 "matmul_wgmma.cl"
                              "}, %32, %33, p, 1, 1, 0, 0;} @*/"
                              :
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[0]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[1]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[2]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[3]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[4]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[5]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[6]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[7]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[8]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[9]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[10]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[11]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[12]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[13]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[14]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[15]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[16]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[17]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[18]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[19]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[20]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[21]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[22]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[23]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[24]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[25]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[26]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[27]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[28]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[29]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[30]),
-#line 274 "matmul_wgmma.cl"
+#line 293 "matmul_wgmma.cl"
                              "+f"(sum[31])
-#line 276 "matmul_wgmma.cl"
+#line 295 "matmul_wgmma.cl"
                              : "l"(rows + l * 2), "l"(cols + l * 2));
             }
             asm volatile("/*@sm_90a wgmma.commit_group.sync.aligned; @*/" ::: "memory");
@@ -579,6 +592,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         if (lane == 0)
             arrive(before);
 
+#line 326 "matmul_wgmma.cl"
         if (m0 + 64 <= m && n0 + 64 <= 8192) {
 #line 2 "matmul_wgmma_store.cl"
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
@@ -603,7 +617,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             }
 #line 54 "matmul_wgmma_store.cl"
         }
-#line 295 "matmul_wgmma.cl"
+#line 329 "matmul_wgmma.cl"
         } else {
 #line 2 "matmul_wgmma_store.cl"
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
@@ -637,7 +651,8 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             }
 #line 54 "matmul_wgmma_store.cl"
         }
-#line 298 "matmul_wgmma.cl"
+#line 332 "matmul_wgmma.cl"
         }
+#line 334 "matmul_wgmma.cl"
     }
 }
