@@ -1,6 +1,7 @@
 /* Attention and its backward pass. Dao, "FlashAttention-2", arXiv:2307.08691. */
 #include "registry.h"
 #include "row_options.h"
+#include "rows_attention_wgmma.h"
 
 /* ---- variants for CPUs ------------------------------------------------------------------- */
 
@@ -189,7 +190,7 @@ const kiln_row kiln_attention_rows[] = {
                  TENSOR("v", KILN_IN, KEYS), TENSOR("o", KILN_OUT, QUERIES),
                  TENSOR_F32("lse", KILN_OUT, "batch, heads, seq_q")},
      .flops = "4*batch*heads*head_dim*" PAIRS,
-     .variants = {&attention_vector, &attention_simt}},
+     .variants = {&attention_vector, &attention_decode, &attention_wgmma, &attention_simt}},
     {.name = "flash_attention_backward",
      .summary = "dq, dk, dv of flash_attention from dout, its o and its lse",
      ATTENTION,

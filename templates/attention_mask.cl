@@ -1,6 +1,7 @@
 @# What every form of attention knows of scores: what a query sees, and what is done to a product.
 @# Positions are those of keys: query `row` stands at i = row + shift, shift = seq_k - seq_q. Wants
-@# BACKWARD: what gradients need besides.
+@# BACKWARD: what gradients need besides. BASE_2: scores in base 2, by few instructions of sm_90 and with
+@# distances that are floats already.
 @include alibi_slope.cl
 /* The query at i sees the keys from first_key(i) on, before stop_key(i). */
 static long first_key(long i)
@@ -46,6 +47,26 @@ static long stop_query(long j, long shift, long seq_q)
 }
 
 @end
+@if defined(BASE_2)
+/* Of the product of a query and a key that stand `distance` apart, in base 2; slope is too. */
+static float score_of(float product, float distance, float slope)
+{
+@if softcap > 0
+    /* tanh(x) = 1 - 2 / (1 + e^2x) */
+    float e, part;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(e) : "f"(product * ${2*1.4426950408889634*scale/softcap}));
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(part) : "f"(1.0f + e));
+    const float score = fma(part, ${-2*1.4426950408889634*softcap}, ${1.4426950408889634*softcap});
+@else
+    const float score = product * ${1.4426950408889634*scale};
+@end
+@if alibi
+    return fma(-slope, fabs(distance), score);
+@else
+    return score;
+@end
+}
+@else
 /* Of the product of a query and a key that stand `distance` apart. */
 static float score_of(float product, long distance, float slope)
 {
@@ -60,6 +81,7 @@ static float score_of(float product, long distance, float slope)
     return score;
 @end
 }
+@end
 @if BACKWARD
 
 /* By how much the score changes with the product: 1 - tanh^2 without its cancellation. */

@@ -37,6 +37,7 @@
 @let SUMMED defined(outs) && outs
 @# A column of c takes two of the product if they come in pairs, gates and ups: a tile has BC of c's.
 @let B_ROW pair == 2 ? 'j < half_tile ? b0 + j : b1 + j - half_tile' : 'b0 + j'
+@let RANK 3
 @include sm90.cl
 @include tensor_map.cl
 @let T tf32 ? 'float' : dtype == 'f16' ? 'half' : 'ushort'

@@ -1,5 +1,6 @@
 @# PTX of sm_90 that OpenCL C has no words for, and instructions of sm_90a as comments (nvidia.h).
-@# Source: PTX ISA, "Data Movement and Conversion Instructions", "Parallel Synchronization".
+@# Source: PTX ISA, "Data Movement and Conversion Instructions", "Parallel Synchronization". Wants RANK,
+@# the dimensions of the tensors that boxes are of.
 @include lanes.cl
 
 static void init_barrier(uint barrier_at, uint arrivals)
@@ -38,6 +39,16 @@ static void publish_local(void)
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
+@if RANK == 4
+/* A box of the tensor that map describes, from (x, y, z, u) on, into local memory; outside it, zeros. */
+static void copy_box(uint to, ulong map, int x, int y, int z, int u, uint barrier_at)
+{
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes "
+                 "[%0], [%1, {%2, %3, %4, %5}], [%6];" ::"r"(to),
+                 "l"(map), "r"(x), "r"(y), "r"(z), "r"(u), "r"(barrier_at)
+                 : "memory");
+}
+@else
 /* A box of the tensor that map describes, from (x, y, z) on, into local memory; outside it, zeros. */
 static void copy_box(uint to, ulong map, int x, int y, int z, uint barrier_at)
 {
@@ -46,6 +57,7 @@ static void copy_box(uint to, ulong map, int x, int y, int z, uint barrier_at)
                  "l"(map), "r"(x), "r"(y), "r"(z), "r"(barrier_at)
                  : "memory");
 }
+@end
 
 /* Before the first use of a map. */
 static void acquire_map(ulong map)

@@ -1,4 +1,5 @@
 #include "attention_support.h"
+#include "context.h"
 #include "registry.h"
 #include <math.h>
 #include <stdio.h>
@@ -150,18 +151,23 @@ static bool on_cpu(void)
 }
 
 /* Whether the device has to take the spec: a GPU has no variant for CPUs, and may not take the
- * group that is asked for. */
+ * group that is asked for; tensor cores are of few. */
 static bool has_to_run(const char *spec)
 {
+    if (reference_says(spec, "variant", "wgmma") || reference_says(spec, "variant", "decode"))
+        return test_context->facts.sm_a;
     return on_cpu() ||
            (reference_says(spec, "variant", "simt") && !strstr(spec, "workgroup_size="));
 }
 
-void attention_run(const attention_spec *asked, int batch, int seq_q, int seq_k,
-                   attention_data kind)
+void attention_run_at(const attention_spec *asked, int batch, int seq_q, int seq_k,
+                      attention_data kind, int misalign)
 {
     const char *spec = asked->text;
-    const char *variant = reference_says(spec, "variant", "simt") ? "simt" : "vector";
+    const char *variant = reference_says(spec, "variant", "simt")     ? "simt"
+                          : reference_says(spec, "variant", "wgmma")  ? "wgmma"
+                          : reference_says(spec, "variant", "decode") ? "decode"
+                                                                      : "vector";
     char kernel[40];
     snprintf(kernel, sizeof kernel, "%.*s", (int)strcspn(spec, " "), spec);
     if (!attention_has_variant(kernel, variant)) /* check_attention's test_variants fails then */
@@ -173,7 +179,7 @@ void attention_run(const attention_spec *asked, int batch, int seq_q, int seq_k,
     bool ran = test_run(&(test_case){.spec = spec,
                                      .args = args,
                                      .seed = seed,
-                                     .misalign = -1,
+                                     .misalign = misalign,
                                      .large_scores = kind == LARGE,
                                      .bare = seed % 5 == 4,
                                      .out_of_order = seed % 3 == 1,
@@ -182,4 +188,9 @@ void attention_run(const attention_spec *asked, int batch, int seq_q, int seq_k,
     free(d.o);
     free(d.lse);
     ck_assert_msg(ran || !has_to_run(spec), "%s: %s", spec, kiln_last_error());
+}
+
+void attention_run(const attention_spec *spec, int batch, int seq_q, int seq_k, attention_data kind)
+{
+    attention_run_at(spec, batch, seq_q, seq_k, kind, -1);
 }

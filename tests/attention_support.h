@@ -36,4 +36,8 @@ bool attention_has_variant(const char *kernel, const char *variant);
 void attention_run(const attention_spec *spec, int batch, int seq_q, int seq_k,
                    attention_data kind);
 
+/* The same with its tensors `misalign' elements, and more, past aligned addresses (test_case). */
+void attention_run_at(const attention_spec *spec, int batch, int seq_q, int seq_k,
+                      attention_data kind, int misalign);
+
 #endif

@@ -179,6 +179,123 @@ START_TEST(test_special)
 }
 END_TEST
 
+/* ---- tensor cores ------------------------------------------------------------------------ */
+
+/* Heads of every width that has code of its own: parts of 64 columns, steps of 16, rows of 32. */
+static const int wide_dims[] = {64, 128, 256, 8, 24, 72, 80, 96, 136, 160, 192, 248};
+
+static const char *const wide_options[] = {"",
+                                           "causal=1",
+                                           "causal=1 window=70",
+                                           "window=33",
+                                           "alibi=1 causal=1",
+                                           "softcap=2",
+                                           "scale=-0.25",
+                                           "alibi=1",
+                                           "softcap=30 causal=1",
+                                           "causal=1",
+                                           "window=1",
+                                           "causal=1"};
+
+static attention_spec wgmma_spec(int head_dim, size_t group, const char *dtype, const char *with)
+{
+    attention_spec spec;
+    snprintf(spec.text, sizeof spec.text,
+             "flash_attention batch=? seq_q=? seq_k=? heads=%d kv_heads=%d head_dim=%d dtype=%s %s "
+             "variant=wgmma",
+             groups[group].heads, groups[group].kv_heads, head_dim, dtype, with);
+    return spec;
+}
+
+/* Copies by box and by hand; tiles and blocks that are not whole, several of each. */
+START_TEST(test_wgmma)
+{
+    if (test_quick() && _i % 6 != 1)
+        return;
+    const attention_spec spec = wgmma_spec(wide_dims[_i], (size_t)_i % COUNT(groups),
+                                           _i % 2 ? "bf16" : "f16", wide_options[_i]);
+    attention_run_at(&spec, 1, 128, 256, PLAIN, 0);
+    attention_run_at(&spec, 1, 300, 47, PLAIN, 0);
+    attention_run_at(&spec, 1, 130, 200, LARGE, 0);
+    for (int misalign = 0; misalign < 2; misalign++) {
+        attention_run_at(&spec, 2, 70, 333, PLAIN, misalign);
+        attention_run_at(&spec, 3, 1, 70, PLAIN, misalign);
+    }
+    attention_run_at(&spec, 1, 1, 1, PLAIN, 0);
+}
+END_TEST
+
+/* Sizes that are known, more tiles than a chip takes at once, and every layout of a group. */
+START_TEST(test_wgmma_literal)
+{
+    static const struct {
+        const char *words;
+        int batch, seq_q, seq_k;
+    } cases[] = {
+        {"batch=3 seq_q=300 seq_k=300 heads=40 kv_heads=8 head_dim=16 dtype=bf16 causal=1", 3, 300,
+         300},
+        {"batch=7 seq_q=130 seq_k=90 heads=20 kv_heads=20 head_dim=32 dtype=f16", 7, 130, 90},
+        {"batch=1 seq_q=700 seq_k=720 heads=1 kv_heads=1 head_dim=64 dtype=bf16 causal=1 "
+         "window=300 "
+         "workgroup_size=512",
+         1, 700, 720},
+        {"batch=1 seq_q=40 seq_k=300 heads=2 kv_heads=2 head_dim=128 dtype=bf16", 1, 40, 300},
+        {"batch=1 seq_q=190 seq_k=250 heads=2 kv_heads=1 head_dim=64 dtype=f16 causal=1 "
+         "workgroup_size=512",
+         1, 190, 250},
+        {"batch=1 seq_q=190 seq_k=250 heads=2 kv_heads=1 head_dim=128 dtype=bf16 window=100 "
+         "workgroup_size=256",
+         1, 190, 250}};
+    attention_spec spec;
+    if (test_quick() && _i != 3)
+        return;
+    snprintf(spec.text, sizeof spec.text, "flash_attention %s variant=wgmma", cases[_i].words);
+    attention_run_at(&spec, cases[_i].batch, cases[_i].seq_q, cases[_i].seq_k, PLAIN, 0);
+}
+END_TEST
+
+/* Shares of the keys, of which some may be empty; q by boxes and by hand. */
+START_TEST(test_decode)
+{
+    static const char *const words[] = {
+        "seq_q=1 heads=8 kv_heads=2 head_dim=128 dtype=bf16",
+        "seq_q=3 heads=6 kv_heads=2 head_dim=64 dtype=f16 causal=1 alibi=1",
+        "seq_q=16 heads=4 kv_heads=1 head_dim=80 dtype=bf16 causal=1 softcap=2",
+        "seq_q=2 heads=3 kv_heads=3 head_dim=256 dtype=f16 window=50",
+        "seq_q=5 heads=2 kv_heads=1 head_dim=16 dtype=bf16 causal=1 window=3"};
+    attention_spec spec;
+    if (test_quick() && _i != 1)
+        return;
+    const int seq_q = (int)reference_number(words[_i], "seq_q", 0);
+    snprintf(spec.text, sizeof spec.text, "flash_attention batch=? seq_k=? %s variant=decode",
+             words[_i]);
+    for (int misalign = 0; misalign < 2; misalign++) {
+        attention_run_at(&spec, 1, seq_q, 1000, PLAIN, misalign);
+        attention_run_at(&spec, 3, seq_q, 129, PLAIN, misalign);
+        attention_run_at(&spec, 2, seq_q, 1, PLAIN, misalign);
+    }
+    attention_run_at(&spec, 1, seq_q, 300, LARGE, 0);
+    attention_run_at(&spec, 2, seq_q, 70, VALUES, 0);
+    attention_run_at(&spec, 2, seq_q, 70, KEYS, 0);
+}
+END_TEST
+
+/* As test_special. */
+START_TEST(test_wgmma_special)
+{
+    static const char *const of[] = {"causal=1", "causal=1 window=9", "window=9", ""};
+    static const attention_data kinds[] = {QUERIES, KEYS, VALUES};
+    if (test_quick() && _i != 1)
+        return;
+    const attention_spec spec = wgmma_spec(_i == 1 ? 80 : 64, 2, _i % 2 ? "bf16" : "f16", of[_i]);
+    for (size_t k = 0; k < COUNT(kinds); k++) {
+        attention_run_at(&spec, 1, 137, 150, kinds[k], 0);
+        attention_run_at(&spec, 2, 9, 1, kinds[k], 0);
+        attention_run_at(&spec, 1, 150, 137, kinds[k], 0);
+    }
+}
+END_TEST
+
 /* ---- refusals ---------------------------------------------------------------------------- */
 
 START_TEST(test_refusals)
@@ -243,6 +360,13 @@ int main(void)
     tcase_add_loop_test(tests, test_miscompiled, 0, 3);
     tcase_add_loop_test(tests, test_special, 0, 4);
     suite_add_tcase(suite, tests);
+    TCase *wgmma = tcase_create("wgmma");
+    tcase_set_timeout(wgmma, 0);
+    tcase_add_loop_test(wgmma, test_wgmma_literal, 0, 6);
+    tcase_add_loop_test(wgmma, test_wgmma, 0, (int)COUNT(wide_dims));
+    tcase_add_loop_test(wgmma, test_wgmma_special, 0, 4);
+    tcase_add_loop_test(wgmma, test_decode, 0, 5);
+    suite_add_tcase(suite, wgmma);
     int failed = test_main(suite);
     test_close();
     return failed;

@@ -73,11 +73,9 @@ check() {
     done
 }
 
-# check_mma SPEC: for all that has it.
+# check_mma SPEC: for the first chip that has it.
 check_mma() {
-    check "$1 variant=mma"
     check "$1 variant=mma" "$A100" sm_80
-    check "$1 variant=mma" "$RTX" sm_86
 }
 
 # A quick run (KILN_TEST_QUICK=1) has the first of each kind.
@@ -87,6 +85,8 @@ check 'layernorm_matmul m=4096 n=28672 k=8192 dtype=bf16 bias=1 variant=wgmma'
 check 'matmul m=8192 n=8192 k=8192 variant=wide'
 check 'matmul_nt m=? n=? k=? dtype=f16 variant=mma' "$A100" sm_80
 check 'matmul_tn m=4096 n=8192 k=8192 compute=tf32 variant=mma' "$RTX" sm_86
+check 'flash_attention batch=? seq_q=? seq_k=? heads=32 kv_heads=8 head_dim=128 dtype=bf16 causal=1 variant=wgmma'
+check 'flash_attention batch=? seq_q=1 seq_k=? heads=32 kv_heads=8 head_dim=128 dtype=bf16 variant=decode'
 if [ "${KILN_TEST_QUICK:-0}" = 1 ]; then
     echo "$checks programs, $failures failures"
     [ "$failures" = 0 ]
@@ -113,23 +113,31 @@ check 'matmul_swiglu m=? n=? k=? gate=split layout=nt compute=tf32 variant=wgmma
 check 'rmsnorm_matmul m=? n=8192 k=8192 compute=tf32 variant=wgmma'
 check 'matmul_nt m=? n=? k=? dtype=bf16 variant=wide'
 check 'matmul m=1 n=8192 k=8192 variant=decode'
-for dtype in 'f16' 'bf16' 'f32 compute=tf32'; do
+for dtype in 'bf16' 'f32 compute=tf32'; do
     for row in matmul matmul_nt matmul_tn; do
         check_mma "$row m=4096 n=8192 k=8192 dtype=$dtype"
-        check_mma "$row m=? n=? k=? dtype=$dtype"
-        check_mma "$row m=1000 n=999 k=500 dtype=$dtype accumulate=1 tile_size=64"
     done
     check_mma "batched_matmul batch=? m=? n=? k=? trans_a=1 trans_b=1 dtype=$dtype"
     check_mma "matmul m=4096 n=8192 k=8192 dtype=$dtype packed=1"
-    check_mma "matmul_swiglu m=? n=? k=? dtype=$dtype gate=interleaved layout=nt save_pre=1"
-    check_mma "matmul_swiglu m=4096 n=28672 k=8192 dtype=$dtype gate=split"
-    check_mma "gelu_matmul m=? n=? k=? dtype=$dtype approx=tanh"
 done
+check_mma 'matmul_swiglu m=? n=? k=? dtype=f16 gate=interleaved layout=nt save_pre=1'
+check_mma 'gelu_matmul m=? n=? k=? dtype=f16 approx=tanh'
+check 'matmul m=? n=? k=? dtype=bf16 variant=mma'
+check 'matmul m=? n=? k=? dtype=f16 variant=mma' "$RTX" sm_86
 check_mma 'matmul_gelu_backward m=4096 n=28672 k=8192 dtype=bf16 approx=tanh dbias=1'
 check_mma 'matmul_bias_gelu m=4096 n=28672 k=8192 dtype=bf16 approx=none save_pre=1'
 check_mma 'matmul_bias_residual m=? n=8192 k=28672 dtype=bf16'
 check_mma 'layernorm_matmul m=4096 n=28672 k=8192 dtype=bf16 bias=1'
 check_mma 'qkv_projection m=? k=8192 heads=64 kv_heads=8 head_dim=128 dtype=bf16'
+for of in 'head_dim=64' 'head_dim=64 causal=1' 'head_dim=128' 'head_dim=256' 'head_dim=256 causal=1'; do
+    check "flash_attention batch=2 seq_q=4096 seq_k=4096 heads=32 kv_heads=32 $of dtype=bf16 variant=wgmma"
+    check "flash_attention batch=? seq_q=? seq_k=? heads=32 kv_heads=8 $of dtype=f16 variant=wgmma"
+done
+for of in 'head_dim=80 window=70 causal=1' 'head_dim=96 alibi=1' 'head_dim=192 softcap=30' 'head_dim=8 alibi=1 causal=1'; do
+    check "flash_attention batch=? seq_q=? seq_k=? heads=6 kv_heads=2 $of dtype=bf16 variant=wgmma"
+    check "flash_attention batch=? seq_q=4 seq_k=? heads=6 kv_heads=2 $of dtype=f16 variant=decode"
+done
+check 'flash_attention batch=1 seq_q=64 seq_k=64 heads=1 kv_heads=1 head_dim=128 dtype=bf16 variant=wgmma'
 
 echo "$checks programs, $failures failures"
 [ "$failures" = 0 ]
