@@ -28,6 +28,20 @@ static const kiln_variant vector = {
                 .workgroup = "1"}},
 };
 
+static const kiln_variant wide = {
+    .name = "wide",
+    .about = "GPU: a work-item takes 16 bytes at a time, several such at once",
+    .allow = {ON_GPU},
+    .tune = {GROUP_SIZES, {"PER_ITEM", {4, 2, 8}}},
+    .presets = {GROUP_PRESET " PER_ITEM=4"},
+    .require = {GROUP_RULES},
+    .lets = {ACCESS_LET, {"BLOCK", "WG*PER_ITEM*W"}},
+    .widths = {"W"},
+    .stages = {{.file = "elementwise_wide.cl",
+                .groups = "ceildiv(count,BLOCK)",
+                .workgroup = "WG"}},
+};
+
 static const kiln_variant dropout_simt = {
     .name = "simt",
     .about = "a work-item makes random words, then the group takes elements a group apart",
@@ -58,7 +72,7 @@ static const kiln_variant dropout_vector = {
     }
 #define OVER_ELEMENTS                                                                              \
     .family = "elementwise", .dims = {"m", "n"}, .epilogue_count = "m*n", .prologue_count = "m*n", \
-    .flops = "0", .variants = {&vector, &simt}
+    .flops = "0", .variants = {&vector, &wide, &simt}
 #define GATED .lets = {RUNS("n"), {"gate", "layout"}}, OVER_ELEMENTS
 
 #define X_Y(alias)                                                                                 \
