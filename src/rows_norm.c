@@ -165,14 +165,15 @@ static const kiln_variant bias_backward_simt = {
     {                                                                                              \
         "KEPT", "PER_ITEM > 0 && PER_ITEM*W <= 32"                                                 \
     }
-static const kiln_variant norm_wide = {
-    WIDE,
-    .about = "GPU: a work-group takes a row, 16 bytes at a time",
-    .presets = {"WG=workgroup_size?workgroup_size:min(MAX_WORKGROUP,known(n)?"
-                "max(64,min(1024,roundup(ceildiv(n,16),64))):256)"},
-    .lets = {WIDE_LETS},
-    .stages = {{.file = "norm_wide.cl", .groups = "m", .workgroup = "WG"}},
-};
+/* KEPT_: elements of a row that a work-item has by preference. */
+#define NORM_WIDE(kept_)                                                                           \
+    WIDE, .about = "GPU: a work-group takes a row, 16 bytes at a time",                            \
+          .presets = {"WG=workgroup_size?workgroup_size:min(MAX_WORKGROUP,known(n)?"               \
+                      "max(64,min(1024,roundup(ceildiv(n," kept_ "),64))):256)"},                  \
+          .lets = {WIDE_LETS},                                                                     \
+          .stages = {{.file = "norm_wide.cl", .groups = "m", .workgroup = "WG"}}
+static const kiln_variant norm_wide = {NORM_WIDE("16")};
+static const kiln_variant layernorm_wide = {NORM_WIDE("(dtype=='f32'?16:32)")};
 
 /* ROOM: bytes of local memory in which logits wait for the sum. */
 static const kiln_variant cross_entropy_wide = {
@@ -182,7 +183,7 @@ static const kiln_variant cross_entropy_wide = {
                 "max(64,min(1024,roundup(ceildiv(vocab,dtype=='f32'?32:64),64))):1024)"},
     .lets = {ACCESS_LET,
              {"COUNTERS", "WG"},
-             {"ROOM", "dlogits ? max(0,STATIC_LOCAL-4*WG-1024) : 0"}},
+             {"ROOM", "dlogits ? max(0,STATIC_LOCAL-8*WG-1024) : 0"}},
     .stages = {{.file = "cross_entropy_wide.cl", .groups = "tokens", .workgroup = "WG"}, BAD_STAGE},
 };
 
@@ -191,35 +192,21 @@ static const kiln_variant norm_backward_wide = {
     .about = "GPU: a work-group takes rows, one after the other, 16 bytes at a time; then the sums",
     .allow = {ON_GPU,
               {"known(n)", "n=?: only a row of known length is kept in registers"},
-              {"!known(n) || n <= 32768", "n=${n}: a row of more than 32768 is not kept in registers"}},
+              {"!known(n) || n <= 32768",
+               "n=${n}: a row of more than 32768 is not kept in registers"}},
     .tune = {GROUP_SIZES},
-    .presets = {"WG=workgroup_size?workgroup_size:min(MAX_WORKGROUP,"
-                "max(64,min(1024,roundup(ceildiv(n,16),64))))"},
+    .presets = {"WG=workgroup_size?workgroup_size:min(MAX_WORKGROUP,known(n)?"
+                "max(64,min(1024,roundup(ceildiv(n,(centred&&dtype!='f32'?32:16)),64))):256)"},
     .require = {GROUP_RULES,
                 {"n <= 32*WG", "a group of ${WG} does not keep a row of ${n} in registers"}},
     .lets = {WIDE_LETS,
-             {"SHARE",
-              "min(1024,ceildiv(m,max(1,min(ceildiv(m,4),COMPUTE_UNITS*max(1,512/WG)))))"},
+             {"LOCAL_GAMMA", "16*WG*PER_ITEM+8*WG+1024 <= STATIC_LOCAL"},
+             {"SHARE", "min(1024,ceildiv(m,max(1,min(ceildiv(m,4),COMPUTE_UNITS*max(1,512/WG)))))"},
              PARTS_LETS,
              TILE_LETS},
     .widths = {"W"},
     PARTS_SCRATCH,
     .stages = {{.file = "norm_backward_wide.cl", .groups = "PARTS", .workgroup = "WG"},
-               FINISH_SIMT},
-};
-
-static const kiln_variant bias_backward_wide = {
-    WIDE,
-    .about = "GPU: a work-group takes a tile of columns, 16 bytes at a time; then the sums",
-    .presets = {GROUP_PRESET},
-    .lets = {ACCESS_LET,
-             TILE_LETS,
-             {"BLOCKS", "ceildiv(n,32*W)"},
-             {"SHARE",
-              "min(1024,ceildiv(m,max(1,min(ceildiv(m,64),ceildiv(8*COMPUTE_UNITS,BLOCKS)))))"},
-             PARTS_LETS},
-    PARTS_SCRATCH,
-    .stages = {{.file = "column_sums_wide.cl", .groups = "PARTS*BLOCKS", .workgroup = "WG"},
                FINISH_SIMT},
 };
 
@@ -250,7 +237,7 @@ const kiln_row kiln_norm_rows[] = {
      .lets = {GRADS("dbias", "1")},
      .tensors = {TENSOR("dy", KILN_IN, "m, n"), TENSOR_GRAD("dbias", "n", NULL)},
      .flops = "m*n",
-     .variants = {&bias_backward_vector, &bias_backward_wide, &bias_backward_simt}},
+     .variants = {&bias_backward_vector, &bias_backward_simt}},
     {.name = "softmax",
      .family = "norm",
      .summary = "y = softmax(scale x) of each row",
@@ -285,7 +272,7 @@ const kiln_row kiln_norm_rows[] = {
                  TENSOR_F32("mean", KILN_OUT, "m"),
                  TENSOR_F32("rstd", KILN_OUT, "m")},
      .flops = "(7+beta)*m*n",
-     .variants = {&norm_vector, &norm_wide, &norm_simt}},
+     .variants = {&norm_vector, &layernorm_wide, &norm_simt}},
     {.name = "residual_layernorm",
      .family = "norm",
      .summary = "sum = x + residual; y = layernorm(sum), of the unrounded sum",

@@ -9,6 +9,9 @@
  * A group of ${WG} takes its share of the rows, one after the other. A work-item has ${PER_ITEM} times ${W} neighbours,
  * 16 bytes, ${WG*W} columns apart; while it works on a row's, the next row's are on their way. Its own sums
  * over rows grow in registers and end in parts[which][group].
+@if LOCAL_GAMMA
+ * gamma waits in local memory: a load from the cache would come behind the next row's.
+@end
  */
 @let LARGEST 0
 @let EXACT 0
@@ -29,6 +32,9 @@ ${signature}
 {
 ${offsets}
     __local ${T} lane[${WG}];
+@if LOCAL_GAMMA
+    __local uint4 gammas[${WG*PER_ITEM}];
+@end
     const int lid = (int)get_local_id(0);
     const ulong share = ${SHARE}, padded = ${PADDED};
     const ulong first = get_group_id(0) * share;
@@ -46,6 +52,9 @@ ${offsets}
 @end
     #pragma unroll
     for (int u = 0; u < ${PER_ITEM}; u++) {
+@if LOCAL_GAMMA
+        gammas[lid + u * ${WG}] = bits_upto(gamma, (lid + u * ${WG}) * ${W}, ${n} - (lid + u * ${WG}) * ${W});
+@end
         dgamma_sum[u] = 0.0f;
 @if beta
         dbeta_sum[u] = 0.0f;
@@ -95,34 +104,40 @@ ${offsets}
         }
     }
 @end
-        vec${W} gx_sums = 0.0f;
+        float gx_sum = 0.0f;
 @if centred
-        vec${W} g_sums = 0.0f;
+        float g_sum = 0.0f;
 @end
 @for pass 2
-@for form 2
+@# With gamma at hand the sums ask nothing of addresses; behind a row's end dy and gamma are 0.
+@let ALONE LOCAL_GAMMA && pass == 0
+@for form ALONE ? 1 : 2
 @if form
         } else {
-@else
+@elif !ALONE
         if (whole) {
 @end
             #pragma unroll
             for (int u = 0; u < ${PER_ITEM}; u++) {
                 const int j = (lid + u * ${WG}) * ${W};
-@if !EVEN || form
+@if !ALONE && (!EVEN || form)
                 const long left = ${n} - j;
                 if (left <= 0)
                     continue;
 @end
+@if LOCAL_GAMMA
+                const vec${W} weight = values_of(gammas[lid + u * ${WG}])${OF_WEIGHT};
+@else
                 const vec${W} weight = load${W}_${dtype}_${form ? 'upto' : 'whole'}(gamma, j${form ? ', left' : ''})${OF_WEIGHT};
+@end
                 const vec${W} d = values_of(d_bits[u]);
                 const vec${W} xhat = (values_of(x_bits[u])${centred ? ' - centre' : ''}) * scale;
                 const vec${W} g = d * weight;
 @if pass == 0
 @if centred
-                g_sums += g;
+                g_sum += sum_of(g);
 @end
-                gx_sums = fma(g, xhat, gx_sums);
+                gx_sum += sum_of(g * xhat);
                 dgamma_sum[u] = fma(d, xhat, dgamma_sum[u]);
 @if beta
                 dbeta_sum[u] += d;
@@ -133,12 +148,14 @@ ${offsets}
 @end
             }
 @end
+@if !ALONE
         }
+@end
 @if pass == 0
 @if centred
-        const float2 means = group_sum(lane, lid, (float2)(sum_of(g_sums), sum_of(gx_sums))) / (float)${n};
+        const float2 means = group_sum(lane, lid, (float2)(g_sum, gx_sum)) / (float)${n};
 @else
-        const float means = group_sum(lane, lid, sum_of(gx_sums)) / (float)${n};
+        const float means = group_sum(lane, lid, gx_sum) / (float)${n};
 @end
 @end
 @end

@@ -74,6 +74,7 @@ check 'matmul_nt m=? n=? k=? dtype=f16 variant=wgmma'
 check 'matmul_gelu_backward m=4096 n=28672 k=8192 dtype=bf16 approx=tanh dbias=1 variant=wgmma'
 check 'layernorm_matmul m=4096 n=28672 k=8192 dtype=bf16 bias=1 variant=wgmma'
 check 'matmul m=8192 n=8192 k=8192 variant=wide'
+check 'gelu m=8192 n=8192 dtype=bf16 approx=none'
 if [ "${KILN_TEST_QUICK:-0}" = 1 ]; then
     echo "$checks programs, $failures failures"
     [ "$failures" = 0 ]
@@ -100,6 +101,15 @@ check 'matmul_swiglu m=? n=? k=? gate=split layout=nt compute=tf32 variant=wgmma
 check 'rmsnorm_matmul m=? n=8192 k=8192 compute=tf32 variant=wgmma'
 check 'matmul_nt m=? n=? k=? dtype=bf16 variant=wide'
 check 'matmul m=1 n=8192 k=8192 variant=decode'
+for dtype in f32 f16 bf16; do
+    check "swiglu_backward m=? n=? dtype=$dtype layout=interleaved"
+    check "layernorm m=8192 n=8192 dtype=$dtype"
+    check "residual_rmsnorm m=? n=? dtype=$dtype"
+    check "dropout m=? n=? dtype=$dtype"
+    check "transpose batch=? m=? n=? dtype=$dtype"
+    check "rope tokens=? heads=64 head_dim=128 style=neox dtype=$dtype"
+    check "embedding_backward tokens=? vocab=32000 n=8192 dtype=$dtype"
+done
 
 echo "$checks programs, $failures failures"
 [ "$failures" = 0 ]

@@ -16,7 +16,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 110 "access.cl"
+#line 115 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
