@@ -102,6 +102,7 @@ static void destroy(kiln_context *context)
     kiln_lines_free(&context->shipped);
     kiln_tuning_close(context->tuning_store);
     kiln_cache_close(context->cache);
+    kiln_scratch_free(&context->scratch);
     if (context->cl)
         clReleaseContext(context->cl);
     free(context->identity);
@@ -137,6 +138,10 @@ kiln_status kiln_create_context(const kiln_context_params *params, kiln_context 
     context->log = params->log;
     context->log_user = params->log_user;
     kiln_status status = open_device(context, params);
+    cl_ulong memory = 0;
+    if (status == KILN_OK)
+        clGetDeviceInfo(context->device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof memory, &memory, NULL);
+    kiln_scratch_init(&context->scratch, memory);
     if (status == KILN_OK)
         status = open_rest(context, params);
     if (status != KILN_OK) {

@@ -4,6 +4,7 @@
 
 #include "cache.h"
 #include "facts.h"
+#include "scratch.h"
 #include "tuning_store.h"
 #include <pthread.h>
 
@@ -21,6 +22,7 @@ struct kiln_context {
     void *log_user;
     struct kiln_saver *saver; /* writes binaries that are whole only after a run */
     kiln_tuning_store *tuning_store;
+    kiln_scratch_pool scratch;
 
     pthread_mutex_t tuning_lock; /* of what follows */
     kiln_lines tuning;           /* the best lines, as the store had them when they were read */

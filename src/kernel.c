@@ -22,9 +22,6 @@ static void drop_made(kiln_kernel *kernel)
 static void free_kernel(kiln_kernel *kernel)
 {
     drop_made(kernel);
-    for (size_t i = 0; i < KILN_MAX_SCRATCH; i++)
-        if (kernel->kept.buffers[i])
-            clReleaseMemObject(kernel->kept.buffers[i]);
     kiln_spec_free(&kernel->spec);
     pthread_mutex_destroy(&kernel->lock);
     free(kernel);

@@ -13,14 +13,6 @@ typedef struct kiln_sizes {
     size_t scratch[KILN_MAX_SCRATCH]; /* bytes of those in force */
 } kiln_sizes;
 
-/* Small scratch of the last launch, if that was on a queue in order: the next on the same queue
- * comes behind it. The queue is compared, never used. */
-typedef struct kiln_kept_scratch {
-    cl_command_queue queue;
-    cl_mem buffers[KILN_MAX_SCRATCH];
-    size_t bytes[KILN_MAX_SCRATCH];
-} kiln_kept_scratch;
-
 typedef enum kiln_kernel_state {
     KILN_KERNEL_BUILDING,
     KILN_KERNEL_READY,
@@ -48,7 +40,6 @@ struct kiln_kernel {
     kiln_program programs[KILN_MAX_STAGES];
     kiln_sizes sizes; /* of the last launch */
     bool has_sizes;
-    kiln_kept_scratch kept;
 };
 
 /* Sizes under dims (an array of the row's dimensions, none left to the launch). */

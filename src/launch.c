@@ -17,10 +17,8 @@ typedef struct {
     kiln_passed_values passed;
     bool in_order; /* the queue */
     cl_mem scratch[KILN_MAX_SCRATCH];
+    size_t scratch_bytes[KILN_MAX_SCRATCH];
 } launch;
-
-/* Scratch up to these bytes stays with its kernel; making a buffer costs a driver microseconds. */
-#define KEPT_BYTES (1 << 20)
 
 /* ---- names ------------------------------------------------------------------------------- */
 
@@ -250,49 +248,26 @@ static kiln_status set_arguments(launch *l, cl_kernel kernel, const int64_t *dim
     return code == CL_SUCCESS ? KILN_OK : kiln_fail_cl("clSetKernelArg", code);
 }
 
-/* With the kernel's lock held. A launch's own, so that launches on several queues share none.
- * OpenCL keeps a buffer that was released until the commands that use it are over. */
-static kiln_status make_scratch(launch *l, cl_command_queue queue)
+/* With the kernel's lock held. A launch's own, so that launches on several queues share none. */
+static kiln_status take_scratch(launch *l, cl_command_queue queue)
 {
-    kiln_kept_scratch *kept = &l->kernel->kept;
-    for (size_t i = 0; i < KILN_MAX_SCRATCH; i++) {
-        size_t bytes = l->kernel->sizes.scratch[i];
-        cl_int code = CL_SUCCESS;
-        if (!l->kernel->generated.scratch[i])
-            continue;
-        if (l->in_order && kept->queue == queue && kept->buffers[i] && kept->bytes[i] == bytes) {
-            l->scratch[i] = kept->buffers[i];
-            kept->buffers[i] = NULL;
-            continue;
-        }
-        l->scratch[i] = clCreateBuffer(
-            l->kernel->context->cl, CL_MEM_READ_WRITE | CL_MEM_HOST_NO_ACCESS, bytes, NULL, &code);
-        if (code != CL_SUCCESS) {
-            l->scratch[i] = NULL;
-            return kiln_fail(KILN_OPENCL_ERROR, "%s: no scratch of %zu bytes: %s (%d)",
-                             l->kernel->spec.row->name, bytes, kiln_cl_error_name(code), code);
-        }
-    }
-    return KILN_OK;
+    kiln_kernel *kernel = l->kernel;
+    kiln_status status = KILN_OK;
+    for (size_t i = 0; i < KILN_MAX_SCRATCH && status == KILN_OK; i++)
+        if (kernel->generated.scratch[i])
+            status =
+                kiln_scratch_take(&kernel->context->scratch, kernel->context->cl, queue,
+                                  l->in_order, kernel->sizes.scratch[i], kernel->spec.row->name,
+                                  &l->scratch[i], &l->scratch_bytes[i]);
+    return status;
 }
 
-/* With the kernel's lock held. */
-static void drop_scratch(launch *l, cl_command_queue queue)
+static void give_scratch(launch *l, cl_command_queue queue)
 {
-    kiln_kept_scratch *kept = &l->kernel->kept;
-    for (size_t i = 0; i < KILN_MAX_SCRATCH; i++) {
-        if (kept->buffers[i])
-            clReleaseMemObject(kept->buffers[i]);
-        kept->buffers[i] = NULL;
-        const size_t bytes = l->kernel->sizes.scratch[i];
-        if (l->scratch[i] && l->in_order && bytes <= KEPT_BYTES) {
-            kept->buffers[i] = l->scratch[i];
-            kept->bytes[i] = bytes;
-        } else if (l->scratch[i]) {
-            clReleaseMemObject(l->scratch[i]);
-        }
-    }
-    kept->queue = queue;
+    for (size_t i = 0; i < KILN_MAX_SCRATCH; i++)
+        if (l->scratch[i])
+            kiln_scratch_give(&l->kernel->context->scratch, queue, l->in_order, l->scratch[i],
+                              l->scratch_bytes[i]);
 }
 
 /* With the kernel's lock held. The stages wait for one another, the first for wait_list. */
@@ -358,10 +333,10 @@ static kiln_status launch_locked(launch *l, cl_command_queue queue, const int64_
     if (status == KILN_OK)
         status = check_overlap(l);
     if (status == KILN_OK)
-        status = make_scratch(l, queue);
+        status = take_scratch(l, queue);
     if (status == KILN_OK)
         status = enqueue(l, queue, &l->kernel->sizes, num_wait, wait_list, event);
-    drop_scratch(l, queue);
+    give_scratch(l, queue);
     return status;
 }
 

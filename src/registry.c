@@ -15,7 +15,7 @@ static const kiln_option common_options[] = {
     {.name = "variant",
      .type = KILN_OPTION_CHOICE,
      .fallback = "any",
-     .choices = "any|skinny|vector|decode|wgmma|wide|simt",
+     .choices = "any|skinny|vector|decode|wgmma|mma|wide|simt",
      .about = "insist on one way to do the kernel"},
 };
 

@@ -21,7 +21,7 @@
 #define KILN_MAX_VALUES   8
 #define KILN_MAX_PRESETS  12
 #define KILN_MAX_STAGES   4
-#define KILN_MAX_VARIANTS 6
+#define KILN_MAX_VARIANTS 8
 
 /* A formula that has to be true, and the sentence (with ${} over the same names) if it is not. */
 typedef struct kiln_rule {

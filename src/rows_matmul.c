@@ -2,6 +2,7 @@
 #include "registry.h"
 #include "row_options.h"
 #include "rows_matmul_decode.h"
+#include "rows_matmul_mma.h"
 #include "rows_matmul_skinny.h"
 #include "rows_matmul_wgmma.h"
 #include "rows_matmul_wide.h"
@@ -139,11 +140,13 @@ static const kiln_variant decode = {DECODE_TILES, .lets = {DECODE_LETS}, DECODE_
 static const kiln_variant wide = {WIDE_TILES, .lets = {WIDE_LETS}, .stages = {WIDE_STAGE}};
 
 static const kiln_variant wgmma = {
-    WGMMA_TILES,
-    .lets = {WGMMA_LETS},
-    .scratch = {WGMMA_SCRATCH, TURNED_A_SCRATCH, TURNED_B_SCRATCH},
-    .stages = {TURN_A_STAGE, TURN_B_STAGE, WGMMA_STAGE},
+    WGMMA_TILES("1"),
+    .lets = {WGMMA_LETS, SHARES_LETS},
+    .scratch = {WGMMA_SCRATCH, TURNED_A_SCRATCH, TURNED_B_SCRATCH, SHARES_SCRATCH},
+    .stages = {TURN_A_STAGE, TURN_B_STAGE, WGMMA_STAGE, SHARES_FINISH},
 };
+
+static const kiln_variant mma = {MMA_TILES, .lets = {MMA_LETS}, .stages = {MMA_STAGE}};
 
 /* With a norm of a's rows in front: its statistics first, then the product normalises a on its way
  * in. */
@@ -213,21 +216,35 @@ static const kiln_variant summed_simt = {
 };
 
 static const kiln_variant prepared_wgmma = {
-    WGMMA_TILES,
+    WGMMA_TILES("0"),
     .lets = {WGMMA_LETS},
     .scratch = {WGMMA_SCRATCH, PREPARED_SCRATCH, TURNED_B_SCRATCH},
     .stages = {PREPARE_STAGE, TURN_B_STAGE, WGMMA_STAGE},
 };
 
 static const kiln_variant normed_wgmma = {
-    WGMMA_TILES,
+    WGMMA_TILES("0"),
     .lets = {WGMMA_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
     .scratch = {WGMMA_SCRATCH, STATS, PREPARED_SCRATCH, TURNED_B_SCRATCH},
     .stages = {STATS_SIMT, PREPARE_STAGE, TURN_B_STAGE, WGMMA_STAGE},
 };
 
+static const kiln_variant prepared_mma = {
+    MMA_TILES,
+    .lets = {MMA_LETS},
+    .scratch = {PREPARED_SCRATCH},
+    .stages = {PREPARE_STAGE, MMA_STAGE},
+};
+
+static const kiln_variant normed_mma = {
+    MMA_TILES,
+    .lets = {MMA_LETS, {"WG", "256"}, KEPT_LETS("k"), STATS_LETS},
+    .scratch = {STATS, PREPARED_SCRATCH},
+    .stages = {STATS_SIMT, PREPARE_STAGE, MMA_STAGE},
+};
+
 static const kiln_variant summed_wgmma = {
-    WGMMA_TILES,
+    WGMMA_TILES("0"),
     .lets = {WGMMA_LETS,
              {"WG", "256"},
              TILE_LETS,
@@ -235,6 +252,17 @@ static const kiln_variant summed_wgmma = {
              {"PADDED", "roundup(n,16)"}},
     .scratch = {WGMMA_SCRATCH, PARTS, TURNED_B_SCRATCH},
     .stages = {TURN_B_STAGE, WGMMA_STAGE, FINISH_SIMT},
+};
+
+static const kiln_variant summed_mma = {
+    MMA_TILES,
+    .lets = {MMA_LETS,
+             {"WG", "256"},
+             TILE_LETS,
+             {"PARTS", "ceildiv(m,BM)*WM"},
+             {"PADDED", "roundup(n,16)"}},
+    PARTS_SCRATCH,
+    .stages = {MMA_STAGE, FINISH_SIMT},
 };
 
 /* ---- what the rows share ----------------------------------------------------------------- */
@@ -308,10 +336,10 @@ static const kiln_variant summed_wgmma = {
 
 #define COUNTS                                                                                     \
     .epilogue_count = "batch*m*n", .prologue_count = "batch*m*k", .flops = "2*batch*m*columns*k"
-#define PRODUCT_WITH(tensor_cores)                                                                 \
+#define PRODUCT_WITH(sm90, sm80)                                                                   \
     .rules = {LD_RULES, TILE_SIZE_RULE, COMPUTE_RULE}, COUNTS,                                     \
-    .variants = {&skinny, &vector, &decode, &tensor_cores, &wide, &simt}
-#define PRODUCT PRODUCT_WITH(wgmma)
+    .variants = {&skinny, &vector, &decode, &sm90, &sm80, &wide, &simt}
+#define PRODUCT PRODUCT_WITH(wgmma, mma)
 
 #define PLAIN_PRODUCT                                                                              \
     .family = "matmul", .dims = {"m", "n", "k"}, .options = {PRODUCT_OPTIONS, PACKED_OPTION},      \
@@ -389,7 +417,7 @@ const kiln_row kiln_matmul_rows[] = {
      .tensors = {A(""), B(""), C("", NULL)},
      .prologue = {{.op = "gelu"}},
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
-     PRODUCT_WITH(prepared_wgmma)},
+     PRODUCT_WITH(prepared_wgmma, prepared_mma)},
     {.name = "layernorm_matmul",
      .family = "matmul",
      .summary = "c = layernorm(a) b [+ bias] [then gelu]",
@@ -421,7 +449,7 @@ const kiln_row kiln_matmul_rows[] = {
                {"!gelu || approx != 'unset'", "gelu=1: approx must be named: one of none|tanh"},
                {"gelu || approx == 'unset'", "approx=${approx}: is of no use without gelu=1"}},
      COUNTS,
-     .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_simt}},
+     .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_mma, &normed_simt}},
     {.name = "rmsnorm_matmul",
      .family = "matmul",
      .summary = "c = rmsnorm(a) b [+ bias]",
@@ -435,7 +463,7 @@ const kiln_row kiln_matmul_rows[] = {
      .epilogue = {{"bias", "bias"}, {.op = "store"}},
      .rules = {LD_RULES, TILE_SIZE_RULE, COMPUTE_RULE, EPS_RULE},
      COUNTS,
-     .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_simt}},
+     .variants = {&normed_skinny, &normed_vector, &normed_wgmma, &normed_mma, &normed_simt}},
     {.name = "qkv_projection",
      .family = "matmul",
      .summary = "q, k, v = a w [+ bias], w's columns being q, then k, then v",
@@ -469,7 +497,7 @@ const kiln_row kiln_matmul_rows[] = {
                TILE_SIZE_RULE,
                COMPUTE_RULE},
      COUNTS,
-     .variants = {&skinny, &vector, &decode, &wgmma, &wide, &simt}},
+     .variants = {&skinny, &vector, &decode, &wgmma, &mma, &wide, &simt}},
     {.name = "matmul_swiglu",
      .family = "matmul",
      .summary = "c = silu(gate) up, gate and up being the columns of a b",
@@ -508,6 +536,6 @@ const kiln_row kiln_matmul_rows[] = {
      .epilogue = {{.op = "gelu_backward"}, {"column_sums", "dbias"}, {.op = "store"}},
      .rules = {LD_RULES, TILE_SIZE_RULE, COMPUTE_RULE},
      COUNTS,
-     .variants = {&summed_skinny, &summed_vector, &summed_wgmma, &summed_simt}},
+     .variants = {&summed_skinny, &summed_vector, &summed_wgmma, &summed_mma, &summed_simt}},
 };
 const size_t kiln_num_matmul_rows = sizeof kiln_matmul_rows / sizeof *kiln_matmul_rows;

@@ -1,3 +1,4 @@
+@let KPART SPLIT > 1 ? roundup(ceildiv(k,SPLIT),64) : 0
 @# Rows of 128 bytes: steps of k in a block, elements in 16 bytes.
 @let DEPTH tf32 ? 32 : 64
 @let P tf32 ? 4 : 8
@@ -6,6 +7,9 @@
  * A group stays for tile after tile of ${64*WGS} x ${BN} elements. Its first 128 work-items bring blocks of
  * ${64*WGS} x ${DEPTH} of a and ${DEPTH} x ${BN} of b into a ring of ${STAGES} stages; each further 128 multiply 64 rows of them,
  * their sums in registers, and so the next tile's blocks come in while this one is stored.
+@if SPLIT > 1
+ * ${SPLIT} groups share a tile, ${KPART} steps of k each, and leave sums in parts[share][row][column].
+@end
  *
  *     full[stage]   the blocks are there           empty[stage]   they have been read
  *
@@ -21,8 +25,8 @@
 @let B_BYTES BN*128
 @let BC BN/pair
 @# What a's elements become on their way in is done before, by prepare_a.cl; and tf32 has been turned.
-@let LDA PROLOGUE_OPS || TURNED_A ? PITCH : lda
-@let LDB TURNED_B ? PITCH : ldb
+@let LDA PROLOGUE_OPS || TURNED_A ? K_PITCH : lda
+@let LDB TURNED_B ? K_PITCH : ldb
 @let ACROSS_A trans_a && !TURNED_A
 @let ACROSS_B !trans_b && !TURNED_B
 @let PANELS packed && !TURNED_B
@@ -46,27 +50,7 @@ static void put_part(__local uchar *to, int row, int part, vec${P} v)
     *(__local uint4 *)(to + row * 128 + ((part ^ (row & 7)) << 4)) = as_uint4(to_${tf32 ? 'tf32' : dtype}_${P}(v));
 }
 
-/* Of four work-items each has own[j], two columns of block j of eight; the one numbered quad gets
- * all eight of block quad. */
-static vec8 gather_columns(float2 *own, int quad)
-{
-    float2 got[2];
-    #pragma unroll
-    for (int j = 0; j < 4; j += 2) {
-        const float2 give = quad & 1 ? own[j] : own[j + 1];
-        const float2 take = (float2)(from_lane_xor(give.x, 1), from_lane_xor(give.y, 1));
-        if (quad & 1)
-            own[j] = take;
-        else
-            own[j + 1] = take;
-    }
-    #pragma unroll
-    for (int j = 0; j < 2; j++) {
-        const float2 give = quad & 2 ? own[j] : own[j + 2];
-        got[j] = (float2)(from_lane_xor(give.x, 2), from_lane_xor(give.y, 2));
-    }
-    return quad & 2 ? (vec8)(got[0], got[1], own[2], own[3]) : (vec8)(own[0], own[1], got[0], got[1]);
-}
+@include gather_columns.cl
 
 /* A block as wgmma sees it. */
 static ulong describe(uint at, ulong fields)
@@ -91,8 +75,15 @@ ${offsets}
     const int ups = ${BC/8};
 @end
 @end
+@if SUMMED
+    const int tile_rows = ${BM}, warps = ${4*WGS};
+@end
     const ulong tiles_m = ${ceildiv(m,BM)}, tiles_n = ${TILES_N};
     const ulong tiles = tiles_m * tiles_n * ${batch};
+@let ALL SPLIT > 1 ? 'tiles * shares' : 'tiles'
+@if SPLIT > 1
+    const ulong shares = ${SPLIT};
+@end
     const __global ${T} *in_a = (const __global ${T} *)${PROLOGUE_OPS ? 'prepared' : TURNED_A ? 'turned_a' : 'a'};
     const __global ${T} *in_b = (const __global ${T} *)${TURNED_B ? 'turned_b' : 'b'};
     /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
@@ -145,7 +136,11 @@ ${offsets}
             acquire_map(map_b);
         }
         uint stage = 0, turn = 0;
-        for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
+        for (ulong ${SPLIT > 1 ? 'item' : 'index'} = get_group_id(0); ${SPLIT > 1 ? 'item' : 'index'} < ${ALL}; ${SPLIT > 1 ? 'item' : 'index'} += get_num_groups(0)) {
+@if SPLIT > 1
+            const ulong index = item / shares, share = item % shares;
+            const long k_from = (long)share * ${KPART}, k_to = min(k_from + ${KPART}, (long)${k});
+@end
 @include tile_bands.cl
 @if pair == 1
             const long b0 = n0;
@@ -154,7 +149,7 @@ ${offsets}
 @else
             const long b0 = 2 * n0, b1 = b0 + half_tile;
 @end
-            for (long k0 = 0; k0 < ${k}; k0 += ${DEPTH}) {
+            for (long k0 = ${SPLIT > 1 ? 'k_from' : '0'}; k0 < ${SPLIT > 1 ? 'k_to' : k}; k0 += ${DEPTH}) {
                 const uint arrived = local_at(full + stage);
                 __local uchar *to_a = blocks + stage * ${A_BYTES+B_BYTES};
                 __local uchar *to_b = to_a + ${A_BYTES};
@@ -247,15 +242,21 @@ ${offsets}
 @end
     const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
     uint stage = 0, turn = 0;
-    for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
+    for (ulong ${SPLIT > 1 ? 'item' : 'index'} = get_group_id(0); ${SPLIT > 1 ? 'item' : 'index'} < ${ALL}; ${SPLIT > 1 ? 'item' : 'index'} += get_num_groups(0)) {
+@if SPLIT > 1
+            const ulong index = item / shares, share = item % shares;
+            const long k_from = (long)share * ${KPART}, k_to = min(k_from + ${KPART}, (long)${k});
+@end
 @include tile_bands.cl
+@if SPLIT == 1
         const ulong c0 = matrix * ${m} * ${ldc};
+@end
         float sum[${BN/2}];
         uint before = 0;
         #pragma unroll
         for (int i = 0; i < ${BN/2}; i++)
             sum[i] = 0.0f;
-        for (long k0 = 0; k0 < ${k}; k0 += ${DEPTH}) {
+        for (long k0 = ${SPLIT > 1 ? 'k_from' : '0'}; k0 < ${SPLIT > 1 ? 'k_to' : k}; k0 += ${DEPTH}) {
             const uint at = local_at(blocks) + stage * ${A_BYTES+B_BYTES};
             const ulong rows = describe(at + part * 8192, ${ACROSS_A ? ACROSS_K : ALONG_K});
             const ulong cols = describe(at + ${A_BYTES}, ${ACROSS_B ? ACROSS_K : ALONG_K});
@@ -277,7 +278,7 @@ ${offsets}
             }
             asm volatile("/*@sm_90a wgmma.commit_group.sync.aligned; @*/" ::: "memory");
             asm volatile("/*@sm_90a wgmma.wait_group.sync.aligned 1; @*/" ::: "memory");
-            if (k0 > 0 && lane == 0)
+            if (k0 > ${SPLIT > 1 ? 'k_from' : '0'} && lane == 0)
                 arrive(before);
             before = local_at(empty + stage);
             if (++stage == ${STAGES}) {
@@ -289,12 +290,35 @@ ${offsets}
         if (lane == 0)
             arrive(before);
 
+@if SPLIT > 1
+        __global float *to = parts + (share * ${batch} + matrix) * ${m} * ${PITCH};
+        #pragma unroll
+        for (int i = 0; i < ${BN/4}; i++) {
+            const long row = m0 + part * 64 + lid % 128 / 32 * 16 + lane / 4 + i % 2 * 8;
+@if pair == 2 && gate == 'split'
+            const long at = n0 + (i / 2 % ups) * 8 + quad * 2, col = i / 2 < ups ? at : at + ${n};
+            if (row < ${m} && at < ${n})
+@else
+            const long col = ${pair} * n0 + i / 2 * 8 + quad * 2;
+            if (row < ${m} && col < ${columns})
+@end
+                *(__global float2 *)(to + row * ${PITCH} + col) = (float2)(sum[i * 2], sum[i * 2 + 1]);
+        }
+@else
+@let STRIPS 1
+@let COLS BC
+@let ROW0 'm0 + part * 64 + lid % 128 / 32 * 16'
+@let COL0 'n0'
+@let OF 'm0 / tile_rows * warps + lid / 32 - 4'
+@let SUM 'sum'
+@let HALF 'h'
         if (m0 + ${BM} <= ${m} && n0 + ${BC} <= ${n}) {
 @let WHOLE 1
-@include matmul_wgmma_store.cl
+@include matmul_sums_store.cl
         } else {
 @let WHOLE 0
-@include matmul_wgmma_store.cl
+@include matmul_sums_store.cl
         }
+@end
     }
 }

@@ -39,8 +39,8 @@ ${offsets}
     const ulong share = ${SHARE}, padded = ${PADDED};
     const ulong first = get_group_id(0) * share;
     const ulong stop = min(first + share, (ulong)${m});
-    const int whole =
-        (((ulong)dy | (ulong)x | (ulong)gamma | (ulong)dx) & 15) == 0 && ${n % W == 0};
+    const ulong addresses = (ulong)dy | (ulong)x | (ulong)gamma | (ulong)dx | ${n % W};
+    const int whole = (addresses & 15) == 0;
     vec${W} dgamma_sum[${PER_ITEM}];
 @if beta
     vec${W} dbeta_sum[${PER_ITEM}];
@@ -119,7 +119,9 @@ ${offsets}
 @end
             #pragma unroll
             for (int u = 0; u < ${PER_ITEM}; u++) {
+@if !ALONE
                 const int j = (lid + u * ${WG}) * ${W};
+@end
 @if !ALONE && (!EVEN || form)
                 const long left = ${n} - j;
                 if (left <= 0)

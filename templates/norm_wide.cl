@@ -56,7 +56,8 @@ ${offsets}
 @if SUMMED
     addresses |= (ulong)residual | (ulong)sum;
 @end
-    const int whole = (addresses & 15) == 0 && width % ${W} == 0;
+    addresses |= width % ${W};
+    const int whole = (addresses & 15) == 0;
 @let V centred ? '(v - centre.x) - centre.y' : 'v'
 @if KEPT
     vec${W} own[${PER_ITEM}];
@@ -81,11 +82,15 @@ ${offsets}
 @if KEPT
         #pragma unroll
         for (int u = 0; u < ${PER_ITEM}; u++) {
+@if !ALONE || !EVEN
             const int j = (lid + u * ${WG}) * ${W};
+@end
 @else
         for (ulong j = lid * ${W}; j < width; j += ${WG*W}) {
 @end
+@if !EVEN || form
             const long left = (long)width - (long)j;
+@end
 @if KEPT && pass != 0
             const vec${W} v = own[u];
 @else

@@ -1,11 +1,11 @@
 @# What a product's prologue makes of a, into scratch, once: copies by box bring it in from there. Eight
-@# elements a work-item; rows are ${PITCH} apart.
+@# elements a work-item; rows are ${K_PITCH} apart.
 @let T tf32 ? 'float' : dtype == 'f16' ? 'half' : 'ushort'
 ${signature}
 {
 ${offsets}
     __global ${T} *to = (__global ${T} *)prepared;
-    const ulong parts = ${PITCH} / 8;
+    const ulong parts = ${K_PITCH} / 8;
     const ulong item = get_global_id(0);
     const ulong row = item / parts;
     const long col = (long)(item % parts) * 8;
@@ -21,5 +21,5 @@ ${offsets}
         v = load8_${dtype}_part(a, at, left);
 @apply prologue v=v row=row col=col w=8 part=_part count=, left
     }
-    store8_${dtype}(v, to, row * ${PITCH} + col);
+    store8_${dtype}(v, to, row * ${K_PITCH} + col);
 }

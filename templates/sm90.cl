@@ -1,10 +1,6 @@
 @# PTX of sm_90 that OpenCL C has no words for, and instructions of sm_90a as comments (nvidia.h).
 @# Source: PTX ISA, "Data Movement and Conversion Instructions", "Parallel Synchronization".
-/* The address of local memory as instructions take it. */
-static uint local_at(const __local void *p)
-{
-    return (uint)(size_t)p;
-}
+@include lanes.cl
 
 static void init_barrier(uint barrier_at, uint arrivals)
 {
@@ -60,11 +56,4 @@ static void acquire_map(ulong map)
 static void wait_warp(void)
 {
     asm volatile("bar.warp.sync -1;" ::: "memory");
-}
-
-static float from_lane_xor(float v, int mask)
-{
-    float got;
-    asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, -1;" : "=f"(got) : "f"(v), "r"(mask));
-    return got;
 }

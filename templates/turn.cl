@@ -1,4 +1,4 @@
-@# ${FROM}, ${k} x ${ROWS} numbers of f32 for each of ${batch} matrices, into rows of ${PITCH} along k, rounded to tf32:
+@# ${FROM}, ${k} x ${ROWS} numbers of f32 for each of ${batch} matrices, into rows of ${K_PITCH} along k, rounded to tf32:
 @# tensor cores take 32-bit words in no other order.
 @include tf32.cl
 /* A group turns 64 x 64 numbers in local memory, whose rows have one more, so that columns lie in
@@ -8,7 +8,7 @@ ${signature}
 ${offsets}
     __local float kept[64 * 65];
     const int lid = (int)get_local_id(0);
-    const ulong down = ${ceildiv(PITCH,64)}, across = ${ceildiv(ROWS,64)};
+    const ulong down = ${ceildiv(K_PITCH,64)}, across = ${ceildiv(ROWS,64)};
     const ulong tile = get_group_id(0) % (down * across), matrix = get_group_id(0) / (down * across);
     const long l0 = (long)(tile / across) * 64, r0 = (long)(tile % across) * 64;
     const int i = lid / 16, j = lid % 16 * 4;
@@ -36,8 +36,8 @@ ${offsets}
     for (int p = 0; p < 4; p++) {
         const long r = r0 + i + p * 16;
         const int at = j * 65 + i + p * 16;
-        if (r < ${ROWS} && l0 + j < ${PITCH})
+        if (r < ${ROWS} && l0 + j < ${K_PITCH})
             store4_f32((float4)(kept[at], kept[at + 65], kept[at + 130], kept[at + 195]), ${TO},
-                       (matrix * ${ROWS} + r) * ${PITCH} + l0 + j);
+                       (matrix * ${ROWS} + r) * ${K_PITCH} + l0 + j);
     }
 }

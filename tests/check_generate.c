@@ -472,6 +472,8 @@ static const struct {
      "gpu"},
     {"matmul_bias_gelu_wide_f32.cl", "matmul_bias_gelu m=? n=1024 k=512 approx=tanh", "gpu"},
     {"matmul_nt_wgmma_bf16.cl", "matmul_nt m=? n=8192 k=8192 dtype=bf16 tile_size=64", H100},
+    {"matmul_tn_mma_bf16.cl", "matmul_tn m=? n=4096 k=4096 dtype=bf16 tile_size=64",
+     "gpu,compute_units=108,sm=80,static_local=165888"},
     {"matmul_bias_residual_vector_nt.cl",
      "matmul_bias_residual m=100 n=200 k=300 layout=nt ldc=256", "cpu,simd_width=8"},
     {"gelu_vector_f16.cl", "gelu m=? n=? dtype=f16 approx=none", "cpu"},

@@ -94,9 +94,10 @@ START_TEST(test_shapes)
 }
 END_TEST
 
+/* Layouts and variants, each in one storage type. */
 START_TEST(test_batched)
 {
-    if (!runs(_i + 1, 15))
+    if (!runs(_i + 1, 15) || _i % 3 != _i / 3 % 3)
         return;
     unsigned salt = 40 + (unsigned)_i;
     const char *spec =
@@ -141,6 +142,8 @@ START_TEST(test_tiles)
     if (!runs(_i + 15, 16))
         return;
     int tile = tiles[_i % 5], row = _i / 5 % 3, variant = _i / 15;
+    if ((_i % 5 + row + variant) % 2 != 0) /* each tile in both variants, over the rows */
+        return;
     const char *spec = test_format("%s m=? n=? k=? dtype=%s tile_size=%d variant=%s", rows[row],
                                    dtypes[(row + tile / 8) % 3], tile, variants[variant]);
     if (sweep(spec, 80 + (unsigned)_i, some(5, 1)))
@@ -187,10 +190,10 @@ START_TEST(test_out_dtype)
         return;
     int in = _i % 3, out = (in + 1 + _i / 3 % 2) % 3, variant = _i / 6;
     const char *row = rows[_i % 3];
-    for (int accumulate = test_quick(); accumulate < 2; accumulate++)
-        sweep(test_format("%s m=? n=? k=? dtype=%s out_dtype=%s accumulate=%d %s", row, dtypes[in],
-                          dtypes[out], accumulate, small(variant, _i)),
-              120 + (unsigned)_i + 15 * (unsigned)accumulate, some(5, 1));
+    int accumulate = test_quick() || (in + out + variant) % 2;
+    sweep(test_format("%s m=? n=? k=? dtype=%s out_dtype=%s accumulate=%d %s", row, dtypes[in],
+                      dtypes[out], accumulate, small(variant, _i)),
+          120 + (unsigned)_i + 15 * (unsigned)accumulate, some(5, 1));
 }
 END_TEST
 
@@ -213,6 +216,8 @@ START_TEST(test_row_lengths)
     if (!runs(_i, 16))
         return;
     int row = _i % 4, variant = _i / 4 % 2;
+    if ((row + variant + _i / 8) % 2 != 0) /* each row in both variants, by the two lengths */
+        return;
     const char *dtype = dtypes[(_i + _i / 4) % 3];
     if (row == 3)
         sweep(test_format("batched_matmul batch=? m=? n=? k=? dtype=%s trans_a=%d trans_b=%d %s "
@@ -268,8 +273,8 @@ START_TEST(test_few_rows)
                                         "n=70 k=600", "n=65 k=31",  "n=127 k=256", "n=1100 k=33",
                                         "n=3 k=1201", "n=33 k=1100"};
     for (size_t i = 0; i < COUNT(few); i++) {
-        /* Each number of rows by every other product, as each is a program of its own. */
-        if ((_i + (int)i) % 2 || !runs(_i + 9 * (int)i, 8))
+        /* Each number of rows by two products or three, as each is a program of its own. */
+        if ((_i + (int)i) % 4 || !runs(_i + 9 * (int)i, 8))
             continue;
         char spec[160];
         snprintf(spec, sizeof spec, "%s", skinny_spec(_i + (int)i, test_format("%d", few[i])));
@@ -549,6 +554,35 @@ START_TEST(test_for_gpus)
 }
 END_TEST
 
+/* compute=tf32 is a permission: what has no such arithmetic keeps to f32's. */
+START_TEST(test_tf32)
+{
+    static const char *const products[] = {
+        "matmul ldb=260", "matmul_nt accumulate=1", "matmul_tn lda=301",
+        "batched_matmul batch=? trans_a=1 trans_b=1", "batched_matmul batch=?"};
+    if (runs(_i, 3))
+        sweep(test_format("%s m=? n=? k=? compute=tf32 variant=vector tile_size=16", products[_i]),
+              950 + (unsigned)_i, some(6, 2));
+}
+END_TEST
+
+/* Few tiles of c: groups of a GPU share k. */
+START_TEST(test_shares)
+{
+    static const char *const specs[] = {
+        "matmul m=100 n=70 k=4100 dtype=bf16",
+        "matmul_nt m=64 n=129 k=5000 dtype=f16 ldc=200",
+        "matmul_tn m=33 n=200 k=3000 dtype=bf16 accumulate=1 out_dtype=f32",
+        "batched_matmul batch=3 m=60 n=128 k=1100 trans_b=1 dtype=f16",
+        "matmul m=60 n=128 k=2048 compute=tf32 variant=wgmma",
+        "matmul_tn m=61 n=127 k=2047 compute=tf32 variant=wgmma",
+    };
+    if (!test_context->facts.cpu)
+        test_run(
+            &(test_case){.spec = specs[_i], .args = "", .seed = (unsigned)_i, .misalign = _i % 2});
+}
+END_TEST
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -570,6 +604,8 @@ int main(void)
     tcase_add_loop_test(tests, test_overflow_and_denormals, 0, 2);
     tcase_add_loop_test(tests, test_ties, 0, 2);
     tcase_add_loop_test(tests, test_for_gpus, 0, 12);
+    tcase_add_loop_test(tests, test_tf32, 0, 5);
+    tcase_add_loop_test(tests, test_shares, 0, 6);
     suite_add_tcase(suite, tests);
     TCase *few_rows = tcase_create("few_rows");
     tcase_set_timeout(few_rows, 0);

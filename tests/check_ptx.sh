@@ -1,7 +1,7 @@
 #!/bin/sh
 # Programs with PTX in line, without the chip: clang makes PTX of what `kiln emit' prints for an H100, a
-# pass as nvidia.c's makes it a program for sm_90a, and ptxas assembles that, 64 bytes of spills at most. Skipped
-# where clang, its OpenCL library for NVIDIA (Debian: libclc-14) or ptxas (of a CUDA toolkit; PTXAS names
+# pass as nvidia.c's makes it a program for sm_90a, and ptxas assembles that, 64 bytes of spills at most; those
+# of variant mma for an A100 (sm_80) and for chips with less local memory (sm_86) as well. Skipped where clang, its OpenCL library for NVIDIA (Debian: libclc-14) or ptxas (of a CUDA toolkit; PTXAS names
 # it) is missing. KILN is the command, ./kiln by default.
 
 KILN=${KILN-./kiln}
@@ -25,6 +25,8 @@ dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 1' HUP INT TERM
 H100=gpu,compute_units=132,sm=90,sm_a=1,static_local=231424
+A100=gpu,compute_units=108,sm=80,static_local=165888
+RTX=gpu,compute_units=84,sm=86,static_local=100352
 checks=0
 failures=0
 
@@ -34,7 +36,7 @@ fail() {
     cat "$dir/log" >&2
 }
 
-# assemble FILE: one stage. The group's size and the bound of registers stand in NVIDIA's own PTX; local
+# assemble FILE ARCH: one stage. The group's size and the bound of registers stand in NVIDIA's own PTX; local
 # memory beyond 48 KiB is that driver's to grant, and has no part in what is asked here.
 assemble() {
     items=$(sed -n 's/.*reqd_work_group_size(\([0-9]*\).*/\1/p' "$1" | head -n 1)
@@ -44,29 +46,38 @@ assemble() {
         "$library" -S "$1" -o "$1.ptx" 2>"$dir/log" || return 1
     bound=
     ! grep -q setmaxnreg "$1.ptx" || bound=".maxnreg $((65536 / items / 8 * 8))"
-    sed -e 's/^[.]version.*/.version 8.3/' -e 's/^[.]target .*/.target sm_90a/' \
+    sed -e 's/^[.]version.*/.version 8.3/' -e "s/^[.]target .*/.target $2/" \
         -e 's#/[*]@sm_90a##g' -e 's#@[*]/##g' -e 's/^\(.*[.]shared.*\[\)[0-9]\{5,\}\]/\11024]/' \
         "$1.ptx" | awk -v items="$items" -v bound="$bound" '
             /[.]entry/ { entry = 1 }
             { print }
-            entry && /^\)/ { printf ".reqntid %d, 1, 1\n%s\n", items, bound; entry = 0 }' >"$1.90a.ptx"
-    "$PTXAS" -v -arch sm_90a "$1.90a.ptx" -o "$1.cubin" >"$dir/log" 2>&1 || return 1
+            entry && /^\)/ { printf ".reqntid %d, 1, 1\n%s\n", items, bound; entry = 0 }' >"$1.target.ptx"
+    "$PTXAS" -v -arch "$2" "$1.target.ptx" -o "$1.cubin" >"$dir/log" 2>&1 || return 1
     ! grep -q 'serialized\|C75[0-9][0-9]' "$dir/log" || return 1
     awk '/bytes spill stores/ { if ($5 > 64) spills = 1 } END { exit spills }' "$dir/log"
 }
 
-# check SPEC
+# check SPEC [DEVICE ARCH]
 check() {
+    device=${2:-$H100}
+    arch=${3:-sm_90a}
     rm -f "$dir"/stage*
-    if ! "$KILN" emit --device "$H100" "$1" >"$dir/all.cl" 2>"$dir/log"; then
-        fail "$1: not emitted"
+    if ! "$KILN" emit --device "$device" "$1" >"$dir/all.cl" 2>"$dir/log"; then
+        fail "$1: not emitted for $arch"
         return
     fi
     awk -v dir="$dir" '/^#line 1 "kernels.cl.in"/ { n++ } { print >(dir "/stage" n ".cl") }' "$dir/all.cl"
     for stage in "$dir"/stage*.cl; do
         checks=$((checks + 1))
-        assemble "$stage" || fail "$1: $(basename "$stage")"
+        assemble "$stage" "$arch" || fail "$1: $(basename "$stage") for $arch"
     done
+}
+
+# check_mma SPEC: for all that has it.
+check_mma() {
+    check "$1 variant=mma"
+    check "$1 variant=mma" "$A100" sm_80
+    check "$1 variant=mma" "$RTX" sm_86
 }
 
 # A quick run (KILN_TEST_QUICK=1) has the first of each kind.
@@ -75,6 +86,8 @@ check 'matmul_gelu_backward m=4096 n=28672 k=8192 dtype=bf16 approx=tanh dbias=1
 check 'layernorm_matmul m=4096 n=28672 k=8192 dtype=bf16 bias=1 variant=wgmma'
 check 'matmul m=8192 n=8192 k=8192 variant=wide'
 check 'gelu m=8192 n=8192 dtype=bf16 approx=none'
+check 'matmul_nt m=? n=? k=? dtype=f16 variant=mma' "$A100" sm_80
+check 'matmul_tn m=4096 n=8192 k=8192 compute=tf32 variant=mma' "$RTX" sm_86
 if [ "${KILN_TEST_QUICK:-0}" = 1 ]; then
     echo "$checks programs, $failures failures"
     [ "$failures" = 0 ]
@@ -110,6 +123,23 @@ for dtype in f32 f16 bf16; do
     check "rope tokens=? heads=64 head_dim=128 style=neox dtype=$dtype"
     check "embedding_backward tokens=? vocab=32000 n=8192 dtype=$dtype"
 done
+for dtype in 'f16' 'bf16' 'f32 compute=tf32'; do
+    for row in matmul matmul_nt matmul_tn; do
+        check_mma "$row m=4096 n=8192 k=8192 dtype=$dtype"
+        check_mma "$row m=? n=? k=? dtype=$dtype"
+        check_mma "$row m=1000 n=999 k=500 dtype=$dtype accumulate=1 tile_size=64"
+    done
+    check_mma "batched_matmul batch=? m=? n=? k=? trans_a=1 trans_b=1 dtype=$dtype"
+    check_mma "matmul m=4096 n=8192 k=8192 dtype=$dtype packed=1"
+    check_mma "matmul_swiglu m=? n=? k=? dtype=$dtype gate=interleaved layout=nt save_pre=1"
+    check_mma "matmul_swiglu m=4096 n=28672 k=8192 dtype=$dtype gate=split"
+    check_mma "gelu_matmul m=? n=? k=? dtype=$dtype approx=tanh"
+done
+check_mma 'matmul_gelu_backward m=4096 n=28672 k=8192 dtype=bf16 approx=tanh dbias=1'
+check_mma 'matmul_bias_gelu m=4096 n=28672 k=8192 dtype=bf16 approx=none save_pre=1'
+check_mma 'matmul_bias_residual m=? n=8192 k=28672 dtype=bf16'
+check_mma 'layernorm_matmul m=4096 n=28672 k=8192 dtype=bf16 bias=1'
+check_mma 'qkv_projection m=? k=8192 heads=64 kv_heads=8 head_dim=128 dtype=bf16'
 
 echo "$checks programs, $failures failures"
 [ "$failures" = 0 ]

@@ -347,8 +347,8 @@ void layernorm_backward(__global const ushort *restrict dy, const ulong dy_offse
     const ulong share = min((long)1024, (long)((m + (max((long)1, (long)min((long)((m + 3) / 4), (long)512)) - 1)) / max((long)1, (long)min((long)((m + 3) / 4), (long)512)))), padded = 1024;
     const ulong first = get_group_id(0) * share;
     const ulong stop = min(first + share, (ulong)m);
-    const int whole =
-        (((ulong)dy | (ulong)x | (ulong)gamma | (ulong)dx) & 15) == 0 && 1;
+    const ulong addresses = (ulong)dy | (ulong)x | (ulong)gamma | (ulong)dx | 0;
+    const int whole = (addresses & 15) == 0;
     vec8 dgamma_sum[2];
 #line 46 "norm_backward_wide.cl"
     vec8 dbeta_sum[2];
@@ -433,63 +433,64 @@ void layernorm_backward(__global const ushort *restrict dy, const ulong dy_offse
 #line 120 "norm_backward_wide.cl"
             #pragma unroll
             for (int u = 0; u < 2; u++) {
-                const int j = (lid + u * 64) * 8;
-#line 129 "norm_backward_wide.cl"
+#line 131 "norm_backward_wide.cl"
                 const vec8 weight = values_of(gammas[lid + u * 64]);
-#line 133 "norm_backward_wide.cl"
+#line 135 "norm_backward_wide.cl"
                 const vec8 d = values_of(d_bits[u]);
                 const vec8 xhat = (values_of(x_bits[u]) - centre) * scale;
                 const vec8 g = d * weight;
-#line 138 "norm_backward_wide.cl"
-                g_sum += sum_of(g);
 #line 140 "norm_backward_wide.cl"
+                g_sum += sum_of(g);
+#line 142 "norm_backward_wide.cl"
                 gx_sum += sum_of(g * xhat);
                 dgamma_sum[u] = fma(d, xhat, dgamma_sum[u]);
-#line 143 "norm_backward_wide.cl"
+#line 145 "norm_backward_wide.cl"
                 dbeta_sum[u] += d;
-#line 149 "norm_backward_wide.cl"
+#line 151 "norm_backward_wide.cl"
             }
-#line 156 "norm_backward_wide.cl"
+#line 158 "norm_backward_wide.cl"
         const float2 means = group_sum(lane, lid, (float2)(g_sum, gx_sum)) / (float)1024;
 #line 118 "norm_backward_wide.cl"
         if (whole) {
 #line 120 "norm_backward_wide.cl"
             #pragma unroll
             for (int u = 0; u < 2; u++) {
+#line 123 "norm_backward_wide.cl"
                 const int j = (lid + u * 64) * 8;
-#line 129 "norm_backward_wide.cl"
+#line 131 "norm_backward_wide.cl"
                 const vec8 weight = values_of(gammas[lid + u * 64]);
-#line 133 "norm_backward_wide.cl"
+#line 135 "norm_backward_wide.cl"
                 const vec8 d = values_of(d_bits[u]);
                 const vec8 xhat = (values_of(x_bits[u]) - centre) * scale;
                 const vec8 g = d * weight;
-#line 147 "norm_backward_wide.cl"
-                store8_bf16_whole(scale * (g - means.x - xhat * means.y), dx, at + j);
 #line 149 "norm_backward_wide.cl"
+                store8_bf16_whole(scale * (g - means.x - xhat * means.y), dx, at + j);
+#line 151 "norm_backward_wide.cl"
             }
 #line 116 "norm_backward_wide.cl"
         } else {
 #line 120 "norm_backward_wide.cl"
             #pragma unroll
             for (int u = 0; u < 2; u++) {
+#line 123 "norm_backward_wide.cl"
                 const int j = (lid + u * 64) * 8;
-#line 124 "norm_backward_wide.cl"
+#line 126 "norm_backward_wide.cl"
                 const long left = 1024 - j;
                 if (left <= 0)
                     continue;
-#line 129 "norm_backward_wide.cl"
+#line 131 "norm_backward_wide.cl"
                 const vec8 weight = values_of(gammas[lid + u * 64]);
-#line 133 "norm_backward_wide.cl"
+#line 135 "norm_backward_wide.cl"
                 const vec8 d = values_of(d_bits[u]);
                 const vec8 xhat = (values_of(x_bits[u]) - centre) * scale;
                 const vec8 g = d * weight;
-#line 147 "norm_backward_wide.cl"
-                store8_bf16_upto(scale * (g - means.x - xhat * means.y), dx, at + j, left);
 #line 149 "norm_backward_wide.cl"
+                store8_bf16_upto(scale * (g - means.x - xhat * means.y), dx, at + j, left);
+#line 151 "norm_backward_wide.cl"
             }
-#line 152 "norm_backward_wide.cl"
+#line 154 "norm_backward_wide.cl"
         }
-#line 162 "norm_backward_wide.cl"
+#line 164 "norm_backward_wide.cl"
     }
     __global float *part = parts + get_group_id(0) * padded;
     #pragma unroll
@@ -497,9 +498,9 @@ void layernorm_backward(__global const ushort *restrict dy, const ulong dy_offse
         const int j = (lid + u * 64) * 8;
         if (j < 1024) {
             *(__global vec8 *)(part + j) = dgamma_sum[u];
-#line 170 "norm_backward_wide.cl"
-            *(__global vec8 *)(part + (ulong)((m + (min((long)1024, (long)((m + (max((long)1, (long)min((long)((m + 3) / 4), (long)512)) - 1)) / max((long)1, (long)min((long)((m + 3) / 4), (long)512)))) - 1)) / min((long)1024, (long)((m + (max((long)1, (long)min((long)((m + 3) / 4), (long)512)) - 1)) / max((long)1, (long)min((long)((m + 3) / 4), (long)512))))) * padded + j) = dbeta_sum[u];
 #line 172 "norm_backward_wide.cl"
+            *(__global vec8 *)(part + (ulong)((m + (min((long)1024, (long)((m + (max((long)1, (long)min((long)((m + 3) / 4), (long)512)) - 1)) / max((long)1, (long)min((long)((m + 3) / 4), (long)512)))) - 1)) / min((long)1024, (long)((m + (max((long)1, (long)min((long)((m + 3) / 4), (long)512)) - 1)) / max((long)1, (long)min((long)((m + 3) / 4), (long)512))))) * padded + j) = dbeta_sum[u];
+#line 174 "norm_backward_wide.cl"
         }
     }
 }

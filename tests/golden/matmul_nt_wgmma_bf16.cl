@@ -1,7 +1,7 @@
 #line 1 "kernels.cl.in"
 /* matmul_nt: c = a b^T
  * spec     matmul_nt m=? n=8192 k=8192 dtype=bf16 tile_size=64
- * variant  wgmma  BN=64 WGS=1 STAGES=8 GM=8
+ * variant  wgmma  BN=64 WGS=1 STAGES=8 GM=8 SPLIT=1
  */
 #line 4 "access.cl"
 typedef float vec1;
@@ -149,12 +149,13 @@ static void store8_bf16_upto(vec8 v, __global ushort *p, ulong i, long left)
         store8_bf16_part(v, p, i, (int)left);
 }
 
-#line 4 "matmul_wgmma.cl"
+#line 5 "matmul_wgmma.cl"
 /* c = a b on tensor cores, with a stored a[m,k] and b transposed, b[n,k].
  *
  * A group stays for tile after tile of 64 x 64 elements. Its first 128 work-items bring blocks of
  * 64 x 64 of a and 64 x 64 of b into a ring of 8 stages; each further 128 multiply 64 rows of them,
  * their sums in registers, and so the next tile's blocks come in while this one is stored.
+#line 13 "matmul_wgmma.cl"
  *
  *     full[stage]   the blocks are there           empty[stage]   they have been read
  *
@@ -162,13 +163,21 @@ static void store8_bf16_upto(vec8 v, __global ushort *p, ulong i, long left)
  * modulo 8. Of a matrix whose rows are contiguous in k a row of the block is 64 steps of k; of the
  * others it is 64 rows or columns of c, and the block has a part for each 64 of those.
  */
-#line 3 "sm90.cl"
+#line 2 "lanes.cl"
 /* The address of local memory as instructions take it. */
 static uint local_at(const __local void *p)
 {
     return (uint)(size_t)p;
 }
 
+static float from_lane_xor(float v, int mask)
+{
+    float got;
+    asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, -1;" : "=f"(got) : "f"(v), "r"(mask));
+    return got;
+}
+
+#line 5 "sm90.cl"
 static void init_barrier(uint barrier_at, uint arrivals)
 {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier_at), "r"(arrivals) : "memory");
@@ -224,13 +233,6 @@ static void wait_warp(void)
 {
     asm volatile("bar.warp.sync -1;" ::: "memory");
 }
-
-static float from_lane_xor(float v, int mask)
-{
-    float got;
-    asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, -1;" : "=f"(got) : "f"(v), "r"(mask));
-    return got;
-}
 #line 4 "tensor_map.cl"
 /* In 128 bytes of zeros in local memory, the map of dim0 x dim1 x dim2 words, the first contiguous,
  * for boxes of 64 x rows. */
@@ -266,13 +268,14 @@ static void place_map(__global float *to, uint map)
     asm volatile("/*@sm_90a tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%0], [%1], 128; @*/" ::"l"((ulong)to), "r"(map) : "memory");
 }
 
-#line 43 "matmul_wgmma.cl"
+#line 47 "matmul_wgmma.cl"
 /* 16 bytes of a block's row: part number `part` of row `row` of the block at `to`. */
 static void put_part(__local uchar *to, int row, int part, vec8 v)
 {
     *(__local uint4 *)(to + row * 128 + ((part ^ (row & 7)) << 4)) = as_uint4(to_bf16_8(v));
 }
 
+#line 1 "gather_columns.cl"
 /* Of four work-items each has own[j], two columns of block j of eight; the one numbered quad gets
  * all eight of block quad. */
 static vec8 gather_columns(float2 *own, int quad)
@@ -295,32 +298,34 @@ static vec8 gather_columns(float2 *own, int quad)
     return quad & 2 ? (vec8)(got[0], got[1], own[2], own[3]) : (vec8)(own[0], own[1], got[0], got[1]);
 }
 
+#line 55 "matmul_wgmma.cl"
 /* A block as wgmma sees it. */
 static ulong describe(uint at, ulong fields)
 {
     return (ulong)((at & 0x3ffff) >> 4) | fields;
 }
 
-#line 81 "matmul_wgmma.cl"
+#line 65 "matmul_wgmma.cl"
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                __global const ushort *restrict b, const ulong b_offset,
                __global ushort *restrict c, const ulong c_offset,
                const long m,
                __global float *restrict maps)
-#line 82 "matmul_wgmma.cl"
+#line 66 "matmul_wgmma.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 84 "matmul_wgmma.cl"
+#line 68 "matmul_wgmma.cl"
     __local uchar blocks[131072] __attribute__((aligned(1024)));
     __local ulong full[8], empty[8];
     __local float map_words[64] __attribute__((aligned(128)));
     const int lid = (int)get_local_id(0);
-#line 94 "matmul_wgmma.cl"
+#line 81 "matmul_wgmma.cl"
     const ulong tiles_m = ((m + 63) / 64), tiles_n = 128;
     const ulong tiles = tiles_m * tiles_n * 1;
+#line 87 "matmul_wgmma.cl"
     const __global ushort *in_a = (const __global ushort *)a;
     const __global ushort *in_b = (const __global ushort *)b;
     /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
@@ -339,10 +344,10 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         if (lid == 0) {
             make_map(words, (ulong)in_a, 8192, m, 1, 2 * (ulong)8192,
                      2 * (ulong)m * 8192, 64);
-#line 117 "matmul_wgmma.cl"
+#line 108 "matmul_wgmma.cl"
             make_map(words + 128, (ulong)in_b, 8192, 8192, 1, 2 * (ulong)8192,
                      2 * (ulong)8192 * 8192, 64);
-#line 120 "matmul_wgmma.cl"
+#line 111 "matmul_wgmma.cl"
         }
         wait_warp();
         place_map(maps, words);
@@ -357,9 +362,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 
-#line 137 "matmul_wgmma.cl"
+#line 128 "matmul_wgmma.cl"
     if (lid < 128) {
-#line 141 "matmul_wgmma.cl"
+#line 132 "matmul_wgmma.cl"
         if (boxes && lid != 0)
             return;
         if (lid == 0) {
@@ -374,9 +379,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 151 "matmul_wgmma.cl"
+#line 146 "matmul_wgmma.cl"
             const long b0 = n0;
-#line 157 "matmul_wgmma.cl"
+#line 152 "matmul_wgmma.cl"
             for (long k0 = 0; k0 < 8192; k0 += 64) {
                 const uint arrived = local_at(full + stage);
                 __local uchar *to_a = blocks + stage * 16384;
@@ -385,29 +390,29 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                 if (lid == 0) {
                     expect_bytes(arrived, (box_a ? 8192 : 0) + (box_b ? 8192 : 0));
                     if (box_a) {
-#line 169 "matmul_wgmma.cl"
+#line 164 "matmul_wgmma.cl"
                         copy_box(local_at(to_a), map_a, (int)k0, (int)m0, (int)matrix, arrived);
-#line 171 "matmul_wgmma.cl"
+#line 166 "matmul_wgmma.cl"
                     }
                     if (box_b) {
-#line 180 "matmul_wgmma.cl"
+#line 175 "matmul_wgmma.cl"
                         copy_box(local_at(to_b) + 0, map_b, (int)k0, (int)b0, (int)matrix, arrived);
-#line 186 "matmul_wgmma.cl"
+#line 181 "matmul_wgmma.cl"
                     }
                 }
                 if (!box_a) {
                     const __global ushort *from = in_a + matrix * m * 8192;
-#line 198 "matmul_wgmma.cl"
+#line 193 "matmul_wgmma.cl"
                     for (int e = lid; e < 512; e += 128) {
                         const int i = e / 8, part = e % 8;
                         const long row = m0 + i, col = k0 + part * 8;
                         const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < m ? 8192 - col : 0);
                         put_part(to_a, i, part, v);
                     }
-#line 205 "matmul_wgmma.cl"
+#line 200 "matmul_wgmma.cl"
                 }
                 if (!box_b) {
-#line 216 "matmul_wgmma.cl"
+#line 211 "matmul_wgmma.cl"
                     const __global ushort *from = in_b + matrix * 8192 * 8192;
                     for (int e = lid; e < 512; e += 128) {
                         const int j = e / 8, part = e % 8;
@@ -415,7 +420,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                         const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < 8192 ? 8192 - col : 0);
                         put_part(to_b, j, part, v);
                     }
-#line 232 "matmul_wgmma.cl"
+#line 227 "matmul_wgmma.cl"
                 }
                 if (!boxes)
                     publish_local();
@@ -429,7 +434,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         return;
     }
 
-#line 248 "matmul_wgmma.cl"
+#line 243 "matmul_wgmma.cl"
     const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
     uint stage = 0, turn = 0;
     for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
@@ -441,6 +446,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const long n0 = (long)(in_band / height) * 64;
 #line 252 "matmul_wgmma.cl"
         const ulong c0 = matrix * m * 8192;
+#line 254 "matmul_wgmma.cl"
         float sum[32];
         uint before = 0;
         #pragma unroll
@@ -456,138 +462,138 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             for (int l = 0; l < 4; l++) {
                 asm volatile("/*@sm_90a {.reg .pred p; setp.eq.u32 p, 0, 0; "
                              "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%0, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%1, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%2, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%3, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%4, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%5, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%6, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%7, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%8, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%9, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%10, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%11, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%12, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%13, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%14, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%15, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%16, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%17, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%18, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%19, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%20, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%21, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%22, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%23, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%24, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%25, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%26, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%27, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%28, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%29, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%30, "
-#line 269 "matmul_wgmma.cl"
+#line 270 "matmul_wgmma.cl"
                              "%31"
-#line 271 "matmul_wgmma.cl"
+#line 272 "matmul_wgmma.cl"
                              "}, %32, %33, p, 1, 1, 0, 0;} @*/"
                              :
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[0]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[1]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[2]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[3]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[4]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[5]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[6]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[7]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[8]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[9]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[10]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[11]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[12]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[13]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[14]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[15]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[16]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[17]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[18]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[19]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[20]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[21]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[22]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[23]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[24]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[25]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[26]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[27]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[28]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[29]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[30]),
-#line 274 "matmul_wgmma.cl"
+#line 275 "matmul_wgmma.cl"
                              "+f"(sum[31])
-#line 276 "matmul_wgmma.cl"
+#line 277 "matmul_wgmma.cl"
                              : "l"(rows + l * 2), "l"(cols + l * 2));
             }
             asm volatile("/*@sm_90a wgmma.commit_group.sync.aligned; @*/" ::: "memory");
@@ -604,19 +610,20 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         if (lane == 0)
             arrive(before);
 
+#line 315 "matmul_wgmma.cl"
         if (m0 + 64 <= m && n0 + 64 <= 8192) {
-#line 2 "matmul_wgmma_store.cl"
+#line 4 "matmul_sums_store.cl"
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
          * exchange theirs until each has eight whole columns of every 32. */
         #pragma unroll
         for (int t = 0; t < 2; t++) {
             const long col = n0 + (t * 4 + quad) * 8;
-#line 10 "matmul_wgmma_store.cl"
+#line 12 "matmul_sums_store.cl"
             #pragma unroll
             for (int h = 0; h < 2; h++) {
                 const long row = m0 + part * 64 + lid % 128 / 32 * 16 + lane / 4 + h * 8;
                 const ulong at = c0 + (ulong)row * 8192 + col;
-#line 17 "matmul_wgmma_store.cl"
+#line 19 "matmul_sums_store.cl"
                 float2 own0[4];
                 #pragma unroll
                 for (int j = 0; j < 4; j++)
@@ -624,45 +631,46 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                 vec8 v = gather_columns(own0, quad);
 #line 6 "op/store.cl"
                 store8_bf16(v, c, at);
-#line 40 "matmul_wgmma_store.cl"
+#line 42 "matmul_sums_store.cl"
             }
-#line 54 "matmul_wgmma_store.cl"
+#line 55 "matmul_sums_store.cl"
         }
-#line 295 "matmul_wgmma.cl"
+#line 318 "matmul_wgmma.cl"
         } else {
-#line 2 "matmul_wgmma_store.cl"
+#line 4 "matmul_sums_store.cl"
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
          * exchange theirs until each has eight whole columns of every 32. */
         #pragma unroll
         for (int t = 0; t < 2; t++) {
             const long col = n0 + (t * 4 + quad) * 8;
-#line 10 "matmul_wgmma_store.cl"
+#line 12 "matmul_sums_store.cl"
             #pragma unroll
             for (int h = 0; h < 2; h++) {
                 const long row = m0 + part * 64 + lid % 128 / 32 * 16 + lane / 4 + h * 8;
                 const ulong at = c0 + (ulong)row * 8192 + col;
-#line 17 "matmul_wgmma_store.cl"
+#line 19 "matmul_sums_store.cl"
                 float2 own0[4];
                 #pragma unroll
                 for (int j = 0; j < 4; j++)
                     own0[j] = (float2)(sum[(t * 4 + j) * 4 + h * 2], sum[(t * 4 + j) * 4 + h * 2 + 1]);
                 vec8 v = gather_columns(own0, quad);
-#line 33 "matmul_wgmma_store.cl"
+#line 35 "matmul_sums_store.cl"
                 if (row < m && col + 8 <= 8192) {
 #line 6 "op/store.cl"
                     store8_bf16(v, c, at);
-#line 35 "matmul_wgmma_store.cl"
+#line 37 "matmul_sums_store.cl"
                 } else if (row < m && col < 8192) {
                     const int left = (int)(8192 - col);
 #line 6 "op/store.cl"
                     store8_bf16_part(v, c, at, left);
-#line 38 "matmul_wgmma_store.cl"
+#line 40 "matmul_sums_store.cl"
                 }
-#line 40 "matmul_wgmma_store.cl"
+#line 42 "matmul_sums_store.cl"
             }
-#line 54 "matmul_wgmma_store.cl"
+#line 55 "matmul_sums_store.cl"
         }
-#line 298 "matmul_wgmma.cl"
+#line 321 "matmul_wgmma.cl"
         }
+#line 323 "matmul_wgmma.cl"
     }
 }

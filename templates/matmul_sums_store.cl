@@ -1,15 +1,17 @@
-@# The sums of a tile on their way into c; WHOLE: all of it is there, and loads need not wait for tests.
+@# The sums of a tile on their way into c; WHOLE: all of it is there, and loads need not wait for tests. Set in front:
+@# STRIPS of 16 rows that a warp has, from ROW0 on, ${COLS} columns of c from COL0 on; OF, the row of its sums in
+@# parts; SUM, the sums of strip h / 2, and HALF, h's half of it.
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
          * exchange theirs until each has eight whole columns of every 32. */
         #pragma unroll
-        for (int t = 0; t < ${BC/32}; t++) {
-            const long col = n0 + (t * 4 + quad) * 8;
+        for (int t = 0; t < ${COLS/32}; t++) {
+            const long col = ${COL0} + (t * 4 + quad) * 8;
 @if SUMMED
             vec8 column = (vec8)(0.0f);
 @end
             #pragma unroll
-            for (int h = 0; h < 2; h++) {
-                const long row = m0 + part * 64 + lid % 128 / 32 * 16 + lane / 4 + h * 8;
+            for (int h = 0; h < ${2*STRIPS}; h++) {
+                const long row = ${ROW0} + lane / 4 + h * 8;
                 const ulong at = c0 + (ulong)row * ${ldc} + col;
 @for p pair
 @# Where block j of eight begins in sum, of gates or of ups; interleaved, a block has four of each.
@@ -17,7 +19,7 @@
                 float2 own${p}[4];
                 #pragma unroll
                 for (int j = 0; j < 4; j++)
-                    own${p}[j] = (float2)(sum[${BLOCK} * 4 + h * 2], sum[${BLOCK} * 4 + h * 2 + 1]);
+                    own${p}[j] = (float2)(${SUM}[${BLOCK} * 4 + ${HALF} * 2], ${SUM}[${BLOCK} * 4 + ${HALF} * 2 + 1]);
                 ${pair == 2 && p ? 'const ' : ''}vec8 ${p ? 'v1' : pair == 2 ? 'v0' : 'v'} = gather_columns(own${p}, quad);
 @end
 @if pair == 2 && gate == 'split'
@@ -39,7 +41,7 @@
 @end
             }
 @if SUMMED
-            /* Sums of the warp's 16 rows. */
+            /* Sums of the warp's rows. */
             float lanes[8];
             vstore8(column, 0, lanes);
             #pragma unroll
@@ -47,8 +49,7 @@
                 #pragma unroll
                 for (int l = 0; l < 8; l++)
                     lanes[l] += from_lane_xor(lanes[l], mask);
-            const ulong of = (ulong)(m0 / ${BM} * ${4*WGS} + lid / 32 - 4);
             if (lane < 4 && col < ${n})
-                vstore8(vload8(0, lanes), 0, parts + of * ${PADDED} + col);
+                vstore8(vload8(0, lanes), 0, parts + (ulong)(${OF}) * ${PADDED} + col);
 @end
         }
