@@ -49,6 +49,16 @@
         "CPU", "the device is no CPU"                                                              \
     }
 
+/* What a variant for GPUs stands under; W: elements of its accesses, 16 bytes. */
+#define ON_GPU                                                                                     \
+    {                                                                                              \
+        "!CPU", "the device is a CPU"                                                              \
+    }
+#define ACCESS_LET                                                                                 \
+    {                                                                                              \
+        "W", "dtype == 'f32' ? 4 : 8"                                                              \
+    }
+
 /* Of matrices: how they are stored, their row lengths. */
 #define LAYOUT_OPTION                                                                              \
     {                                                                                              \

@@ -28,6 +28,20 @@ static const kiln_variant vector = {
                 .workgroup = "1"}},
 };
 
+static const kiln_variant wide = {
+    .name = "wide",
+    .about = "GPU: a work-item takes 16 bytes at a time, several such at once",
+    .allow = {ON_GPU},
+    .tune = {GROUP_SIZES, {"PER_ITEM", {4, 2, 8}}},
+    .presets = {GROUP_PRESET " PER_ITEM=4"},
+    .require = {GROUP_RULES},
+    .lets = {ACCESS_LET, {"BLOCK", "WG*PER_ITEM*W"}},
+    .widths = {"W"},
+    .stages = {{.file = "elementwise_wide.cl",
+                .groups = "ceildiv(count,BLOCK)",
+                .workgroup = "WG"}},
+};
+
 static const kiln_variant dropout_simt = {
     .name = "simt",
     .about = "a work-item makes random words, then the group takes elements a group apart",
@@ -49,6 +63,18 @@ static const kiln_variant dropout_vector = {
     .stages = {{.file = "dropout_vector.cl", .groups = "ceildiv(count,BLOCK)", .workgroup = "1"}},
 };
 
+static const kiln_variant dropout_wide = {
+    .name = "wide",
+    .about = "GPU: a work-item takes 16 bytes and their random words at a time",
+    .allow = {ON_GPU},
+    .tune = {GROUP_SIZES, {"PER_ITEM", {2, 4, 1}}},
+    .presets = {GROUP_PRESET " PER_ITEM=2"},
+    .require = {GROUP_RULES},
+    .lets = {ACCESS_LET, {"BLOCK", "WG*PER_ITEM*W"}},
+    .widths = {"W"},
+    .stages = {{.file = "dropout_wide.cl", .groups = "ceildiv(count+3,BLOCK)", .workgroup = "WG"}},
+};
+
 /* LENGTH: of the runs within which an op may count columns. */
 #define ELEMENTWISE(length) .lets = {RUNS(length)}, OVER_ELEMENTS
 #define RUNS(length)                                                                               \
@@ -58,7 +84,7 @@ static const kiln_variant dropout_vector = {
     }
 #define OVER_ELEMENTS                                                                              \
     .family = "elementwise", .dims = {"m", "n"}, .epilogue_count = "m*n", .prologue_count = "m*n", \
-    .flops = "0", .variants = {&vector, &simt}
+    .flops = "0", .variants = {&vector, &wide, &simt}
 #define GATED .lets = {RUNS("n"), {"gate", "layout"}}, OVER_ELEMENTS
 
 #define X_Y(alias)                                                                                 \
@@ -131,7 +157,7 @@ const kiln_row kiln_elementwise_rows[] = {
                 {"offset", "ulong", "offset"}},
      .lets = {{"count", "m*n"}},
      .flops = "m*n",
-     .variants = {&dropout_vector, &dropout_simt}},
+     .variants = {&dropout_vector, &dropout_wide, &dropout_simt}},
 };
 const size_t kiln_num_elementwise_rows =
     sizeof kiln_elementwise_rows / sizeof *kiln_elementwise_rows;

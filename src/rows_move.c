@@ -25,6 +25,20 @@ static const kiln_variant transpose_simt = {
     .stages = {{.file = "transpose_simt.cl", .groups = "TILES*batch", .workgroup = "WG"}},
 };
 
+static const kiln_variant transpose_wide = {
+    .name = "wide",
+    .about = "GPU: a group a tile in local memory, four bytes at a time, several such at once",
+    .allow = {ON_GPU},
+    .tune = {{"WG", {256, 128, 512, 64, 1024}}},
+    .presets = {GROUP_PRESET},
+    .require = {GROUP_RULES,
+                {"1024 % WG == 0", "a group of ${WG} has no whole number of a tile's lines"}},
+    .lets = {{"TILE", "dtype == 'f32' ? 32 : 64"},
+             {"TILES_N", "ceildiv(n,TILE)"},
+             {"TILES", "ceildiv(m,TILE)*TILES_N"}},
+    .stages = {{.file = "transpose_wide.cl", .groups = "TILES*batch", .workgroup = "WG"}},
+};
+
 /* 64-bit constants, one a pair, in the 64 KiB that every device has for them. */
 #define ANGLES_FIT                                                                                 \
     {                                                                                              \
@@ -52,6 +66,13 @@ static const kiln_variant rope_vector = {
                 .workgroup = "1"}},
 };
 
+/* PAIRS of a head by a group, whose angles it keeps for TOKENS. */
+#define ROPE_PAIRS                                                                                 \
+    {"PAIRS", "min(rotary_dim/2,512)"}, {"PAIR_BLOCKS", "ceildiv(rotary_dim/2,PAIRS)"},            \
+    {                                                                                              \
+        "TOKENS", "max(1,min(BLOCK/(HEADS*head_dim),1024/PAIRS))"                                  \
+    }
+
 static const kiln_variant rope_simt = {
     .name = "simt",
     .about = "a group some tokens, angles once a token in local memory",
@@ -59,11 +80,28 @@ static const kiln_variant rope_simt = {
     .tune = {GROUP_SIZES, {"BLOCK", {4096, 2048, 8192, 1024}}},
     .presets = {GROUP_PRESET " BLOCK=4096"},
     .require = {GROUP_RULES},
-    .lets = {ROPE_BLOCKS,
-             {"PAIRS", "min(rotary_dim/2,512)"},
-             {"PAIR_BLOCKS", "ceildiv(rotary_dim/2,PAIRS)"},
-             {"TOKENS", "max(1,min(BLOCK/(HEADS*head_dim),1024/PAIRS))"}},
+    .lets = {ROPE_BLOCKS, ROPE_PAIRS},
     .stages = {{.file = "rope_simt.cl",
+                .groups = "ceildiv(tokens,TOKENS)*HEAD_BLOCKS*PAIR_BLOCKS",
+                .workgroup = "WG"}},
+};
+
+static const kiln_variant rope_wide = {
+    .name = "wide",
+    .about =
+        "GPU: a group some tokens, angles once a token in local memory, pairs 16 bytes at a time",
+    .allow = {ON_GPU,
+              ANGLES_FIT,
+              {"head_dim % (dtype == 'f32' ? 4 : 8) == 0",
+               "head_dim=${head_dim}: a head is not of whole accesses of 16 bytes"},
+              {"rotary_dim % (dtype == 'f32' ? 8 : 16) == 0",
+               "rotary_dim=${rotary_dim}: its halves are not of whole accesses of 16 bytes"}},
+    .tune = {GROUP_SIZES, {"BLOCK", {4096, 2048, 8192, 1024}}},
+    .presets = {GROUP_PRESET " BLOCK=(dtype=='f32'?4096:8192)"},
+    .require = {GROUP_RULES},
+    .lets = {ACCESS_LET, ROPE_BLOCKS, ROPE_PAIRS},
+    .widths = {"W"},
+    .stages = {{.file = "rope_wide.cl",
                 .groups = "ceildiv(tokens,TOKENS)*HEAD_BLOCKS*PAIR_BLOCKS",
                 .workgroup = "WG"}},
 };
@@ -95,6 +133,17 @@ static const kiln_variant embedding_simt = {
     .require = {GROUP_RULES},
     .lets = {ROW_BLOCKS, {"COUNTERS", "WG"}},
     .stages = {{.file = "embedding_simt.cl", .groups = ROW_GROUPS, .workgroup = "WG"}, BAD_STAGE},
+};
+
+static const kiln_variant embedding_wide = {
+    .name = "wide",
+    .about = "GPU: a group some rows, 16 bytes at a time",
+    .allow = {ON_GPU},
+    .tune = {GROUP_SIZES, {"BLOCK", {8192, 4096, 16384}}},
+    .presets = {GROUP_PRESET " BLOCK=8192"},
+    .require = {GROUP_RULES},
+    .lets = {ACCESS_LET, ROW_BLOCKS, {"COUNTERS", "WG"}},
+    .stages = {{.file = "embedding_wide.cl", .groups = ROW_GROUPS, .workgroup = "WG"}, BAD_STAGE},
 };
 
 static const kiln_variant embedding_backward_vector = {
@@ -134,6 +183,24 @@ static const kiln_variant embedding_backward_simt = {
                {.file = "embedding_add_simt.cl", .groups = ROW_GROUPS, .workgroup = "WG"}},
 };
 
+/* BLOCK is of a group's columns; W as ACCESS_LET's. */
+static const kiln_variant embedding_backward_wide = {
+    .name = "wide",
+    .about = "GPU: tokens sorted by id, then a group an id's rows, 16 bytes at a time",
+    .allow = {ON_GPU},
+    .tune = {GROUP_SIZES, {"PER_ITEM", {2, 1, 4}}, {"SLICE", {256, 512, 1024}}},
+    .presets = {GROUP_PRESET " PER_ITEM=2 SLICE=256"},
+    .require = {GROUP_RULES},
+    .lets = {ACCESS_LET, {"BLOCK", "WG*PER_ITEM*W"}, ROW_BLOCKS},
+    .widths = {"W"},
+    .scratch = {{.name = "sorted", .count = "tokens"}},
+    .stages = {{.name = "sort",
+                .file = "embedding_sort_wide.cl",
+                .groups = "ceildiv(vocab,SLICE)",
+                .workgroup = "WG"},
+               {.file = "embedding_add_wide.cl", .groups = ROW_GROUPS, .workgroup = "WG"}},
+};
+
 /* ---- rows -------------------------------------------------------------------------------- */
 
 const kiln_row kiln_move_rows[] = {
@@ -143,7 +210,7 @@ const kiln_row kiln_move_rows[] = {
      .dims = {"batch", "m", "n"},
      .tensors = {TENSOR("x", KILN_IN, "batch, m, n"), TENSOR("y", KILN_OUT, "batch, n, m")},
      .flops = "0",
-     .variants = {&transpose_vector, &transpose_simt}},
+     .variants = {&transpose_vector, &transpose_wide, &transpose_simt}},
     {.name = "rope",
      .family = "move",
      .summary = "y = x, pairs of each head turned by position theta^(-2i/rotary_dim)",
@@ -169,7 +236,7 @@ const kiln_row kiln_move_rows[] = {
                  TENSOR_I32("positions", KILN_IN, "tokens"),
                  {"y", KILN_OUT, "tokens, heads, head_dim", .dtype = "dtype", .may_be = "x"}},
      .flops = "3*tokens*heads*rotary_dim",
-     .variants = {&rope_vector, &rope_simt}},
+     .variants = {&rope_vector, &rope_wide, &rope_simt}},
     {.name = "embedding",
      .family = "move",
      .summary = "y = table[ids], zeros for an id outside",
@@ -181,7 +248,7 @@ const kiln_row kiln_move_rows[] = {
                  TENSOR("y", KILN_OUT, "tokens, n"),
                  BAD_TENSOR},
      .flops = "0",
-     .variants = {&embedding_vector, &embedding_simt}},
+     .variants = {&embedding_vector, &embedding_wide, &embedding_simt}},
     {.name = "embedding_backward",
      .family = "move",
      .summary = "dtable[ids] += dy",
@@ -192,6 +259,6 @@ const kiln_row kiln_move_rows[] = {
                  {"dtable", KILN_INOUT, "vocab, n", .dtype = OUT_DTYPE,
                   .touched = "min(tokens,vocab), n"}},
      .flops = "tokens*n",
-     .variants = {&embedding_backward_vector, &embedding_backward_simt}},
+     .variants = {&embedding_backward_vector, &embedding_backward_wide, &embedding_backward_simt}},
 };
 const size_t kiln_num_move_rows = sizeof kiln_move_rows / sizeof *kiln_move_rows;

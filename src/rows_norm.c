@@ -156,6 +156,60 @@ static const kiln_variant bias_backward_simt = {
                FINISH_SIMT},
 };
 
+/* A group a row by accesses of 16 bytes. A work-item keeps 32 elements of a row at most. */
+#define WIDE                                                                                       \
+    .name = "wide", .allow = {ON_GPU}, .tune = {GROUP_SIZES}, .require = {GROUP_RULES},            \
+    .widths = {"W"}
+#define WIDE_LETS                                                                                  \
+    ACCESS_LET, {"PER_ITEM", "known(n) && WG > 0 ? ceildiv(n,W*WG) : 0"},                          \
+    {                                                                                              \
+        "KEPT", "PER_ITEM > 0 && PER_ITEM*W <= 32"                                                 \
+    }
+/* KEPT_: elements of a row that a work-item has by preference. */
+#define NORM_WIDE(kept_)                                                                           \
+    WIDE, .about = "GPU: a work-group takes a row, 16 bytes at a time",                            \
+          .presets = {"WG=workgroup_size?workgroup_size:min(MAX_WORKGROUP,known(n)?"               \
+                      "max(64,min(1024,roundup(ceildiv(n," kept_ "),64))):256)"},                  \
+          .lets = {WIDE_LETS},                                                                     \
+          .stages = {{.file = "norm_wide.cl", .groups = "m", .workgroup = "WG"}}
+static const kiln_variant norm_wide = {NORM_WIDE("16")};
+static const kiln_variant layernorm_wide = {NORM_WIDE("(dtype=='f32'?16:32)")};
+
+/* ROOM: bytes of local memory in which logits wait for the sum. */
+static const kiln_variant cross_entropy_wide = {
+    WIDE,
+    .about = "GPU: a work-group takes a row, 16 bytes at a time, and keeps it in local memory",
+    .presets = {"WG=workgroup_size?workgroup_size:min(MAX_WORKGROUP,known(vocab)?"
+                "max(64,min(1024,roundup(ceildiv(vocab,dtype=='f32'?32:64),64))):1024)"},
+    .lets = {ACCESS_LET,
+             {"COUNTERS", "WG"},
+             {"ROOM", "dlogits ? max(0,STATIC_LOCAL-8*WG-1024) : 0"}},
+    .stages = {{.file = "cross_entropy_wide.cl", .groups = "tokens", .workgroup = "WG"}, BAD_STAGE},
+};
+
+static const kiln_variant norm_backward_wide = {
+    .name = "wide",
+    .about = "GPU: a work-group takes rows, one after the other, 16 bytes at a time; then the sums",
+    .allow = {ON_GPU,
+              {"known(n)", "n=?: only a row of known length is kept in registers"},
+              {"!known(n) || n <= 32768",
+               "n=${n}: a row of more than 32768 is not kept in registers"}},
+    .tune = {GROUP_SIZES},
+    .presets = {"WG=workgroup_size?workgroup_size:min(MAX_WORKGROUP,known(n)?"
+                "max(64,min(1024,roundup(ceildiv(n,(centred&&dtype!='f32'?32:16)),64))):256)"},
+    .require = {GROUP_RULES,
+                {"n <= 32*WG", "a group of ${WG} does not keep a row of ${n} in registers"}},
+    .lets = {WIDE_LETS,
+             {"LOCAL_GAMMA", "16*WG*PER_ITEM+8*WG+1024 <= STATIC_LOCAL"},
+             {"SHARE", "min(1024,ceildiv(m,max(1,min(ceildiv(m,4),COMPUTE_UNITS*max(1,512/WG)))))"},
+             PARTS_LETS,
+             TILE_LETS},
+    .widths = {"W"},
+    PARTS_SCRATCH,
+    .stages = {{.file = "norm_backward_wide.cl", .groups = "PARTS", .workgroup = "WG"},
+               FINISH_SIMT},
+};
+
 /* ---- what the rows share ----------------------------------------------------------------- */
 
 #define WEIGHT_GRAD_OPTIONS(of) ACCUMULATE_OPTION(of), OUT_DTYPE_OPTION(of)
@@ -218,7 +272,7 @@ const kiln_row kiln_norm_rows[] = {
                  TENSOR_F32("mean", KILN_OUT, "m"),
                  TENSOR_F32("rstd", KILN_OUT, "m")},
      .flops = "(7+beta)*m*n",
-     .variants = {&norm_vector, &norm_simt}},
+     .variants = {&norm_vector, &layernorm_wide, &norm_simt}},
     {.name = "residual_layernorm",
      .family = "norm",
      .summary = "sum = x + residual; y = layernorm(sum), of the unrounded sum",
@@ -237,7 +291,7 @@ const kiln_row kiln_norm_rows[] = {
      .prologue = {{.op = "residual"}},
      .prologue_count = "m*n",
      .flops = "(7+beta)*m*n",
-     .variants = {&norm_vector, &norm_simt}},
+     .variants = {&norm_vector, &norm_wide, &norm_simt}},
     {.name = "layernorm_backward",
      .family = "norm",
      .summary = "dx = rstd (g - mean(g) - xhat mean(g xhat)), g = dy gamma; dgamma, dbeta",
@@ -249,7 +303,7 @@ const kiln_row kiln_norm_rows[] = {
                  TENSOR_F32("rstd", KILN_IN, "m"), TENSOR("dx", KILN_OUT, "m, n"),
                  TENSOR_GRAD("dgamma", "n", NULL), TENSOR_GRAD("dbeta", "n", "beta")},
      .flops = "(12+beta)*m*n",
-     .variants = {&norm_backward_vector, &norm_backward_simt}},
+     .variants = {&norm_backward_vector, &norm_backward_wide, &norm_backward_simt}},
     {.name = "rmsnorm",
      .family = "norm",
      .summary = "y = x rstd (gamma + unit_offset) of each row",
@@ -260,7 +314,7 @@ const kiln_row kiln_norm_rows[] = {
      .tensors = {TENSOR("x", KILN_IN, "m, n"), TENSOR("gamma", KILN_IN, "n"),
                  TENSOR("y", KILN_OUT, "m, n"), TENSOR_F32("rstd", KILN_OUT, "m")},
      .flops = "(4+unit_offset)*m*n",
-     .variants = {&norm_vector, &norm_simt}},
+     .variants = {&norm_vector, &norm_wide, &norm_simt}},
     {.name = "residual_rmsnorm",
      .family = "norm",
      .summary = "sum = x + residual; y = rmsnorm(sum), of the unrounded sum",
@@ -274,7 +328,7 @@ const kiln_row kiln_norm_rows[] = {
      .prologue = {{.op = "residual"}},
      .prologue_count = "m*n",
      .flops = "(4+unit_offset)*m*n",
-     .variants = {&norm_vector, &norm_simt}},
+     .variants = {&norm_vector, &norm_wide, &norm_simt}},
     {.name = "rmsnorm_backward",
      .family = "norm",
      .summary = "dx = rstd (g - xhat mean(g xhat)), g = dy (gamma + unit_offset); dgamma",
@@ -285,7 +339,7 @@ const kiln_row kiln_norm_rows[] = {
                  TENSOR("gamma", KILN_IN, "n"), TENSOR_F32("rstd", KILN_IN, "m"),
                  TENSOR("dx", KILN_OUT, "m, n"), TENSOR_GRAD("dgamma", "n", NULL)},
      .flops = "(9+unit_offset)*m*n",
-     .variants = {&norm_backward_vector, &norm_backward_simt}},
+     .variants = {&norm_backward_vector, &norm_backward_wide, &norm_backward_simt}},
     {.name = "cross_entropy",
      .family = "norm",
      .summary = "loss = lse - (1-s) logit[target] - s mean(logits) + z lse^2; dlogits",
@@ -312,6 +366,6 @@ const kiln_row kiln_norm_rows[] = {
      .numbers = {{"grad_scale", false, "what dlogits is multiplied by; the loss is not"}},
      .passed = {{"grad_scale", "float", "grad_scale"}},
      .flops = "(4+4*dlogits)*tokens*vocab",
-     .variants = {&cross_entropy_vector, &cross_entropy_simt}},
+     .variants = {&cross_entropy_vector, &cross_entropy_wide, &cross_entropy_simt}},
 };
 const size_t kiln_num_norm_rows = sizeof kiln_norm_rows / sizeof *kiln_norm_rows;

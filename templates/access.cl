@@ -67,6 +67,17 @@ static vec${W} whole${W}_f32(__global const float *p, ulong i)
     return ${W == 4 ? 'parts[0]' : '(float8)(parts[0], parts[1])'};
 }
 
+static void put_whole${W}_f32(vec${W} v, __global float *p, ulong i)
+{
+    __global float4 *parts = (__global float4 *)(p + i);
+@if W == 4
+    parts[0] = v;
+@else
+    parts[0] = v.lo;
+    parts[1] = v.hi;
+@end
+}
+
 @end
 static vec${W} load${W}_f32(__global const float *p, ulong i)
 {
@@ -85,14 +96,8 @@ static vec${W} load${W}_f32(__global const float *p, ulong i)
 static void store${W}_f32(vec${W} v, __global float *p, ulong i)
 {
 @if WIDE
-    __global float4 *parts = (__global float4 *)(p + i);
-    if (((ulong)parts & 15) == 0) {
-@if W == 4
-        parts[0] = v;
-@else
-        parts[0] = v.lo;
-        parts[1] = v.hi;
-@end
+    if (((ulong)(p + i) & 15) == 0) {
+        put_whole${W}_f32(v, p, i);
         return;
     }
 @# Not by floats${W}: NVIDIA's compiler makes one of two such stores of a vector, and takes it for aligned.
@@ -137,6 +142,11 @@ static vec${W} whole${W}_f16(__global const half *p, ulong i)
 {
     const ushort${W} bits = get_whole${W}(p + i);
     return vload_half${W}(0, (const half *)&bits);
+}
+
+static void put_whole${W}_f16(vec${W} v, __global half *p, ulong i)
+{
+    *(__global ${WORDS} *)(p + i) = as_${WORDS}(to_f16_${W}(v));
 }
 
 @end
@@ -201,6 +211,11 @@ static vec${W} whole${W}_bf16(__global const ushort *p, ulong i)
     return as_float${W}(convert_uint${W}(get_whole${W}(p + i)) << 16);
 }
 
+static void put_whole${W}_bf16(vec${W} v, __global ushort *p, ulong i)
+{
+    *(__global ${WORDS} *)(p + i) = as_${WORDS}(to_bf16_${W}(v));
+}
+
 @end
 static vec${W} load${W}_bf16(__global const ushort *p, ulong i)
 {
@@ -236,6 +251,17 @@ static vec${W} load${W}_${D}_part(__global const ${T} *p, ulong i, int count)
 }
 
 @if WIDE
+/* For ops, by the ending: at an address of whole accesses. */
+static vec${W} load${W}_${D}_whole(__global const ${T} *p, ulong i)
+{
+    return whole${W}_${D}(p, i);
+}
+
+static void store${W}_${D}_whole(vec${W} v, __global ${T} *p, ulong i)
+{
+    put_whole${W}_${D}(v, p, i);
+}
+
 /* Of a row with left more elements, if any: zeros behind them. */
 static vec${W} load${W}_${D}_upto(__global const ${T} *p, ulong i, long left)
 {
@@ -252,6 +278,16 @@ static void store${W}_${D}_part(vec${W} v, __global ${T} *p, ulong i, int count)
     for (int l = 0; l < count; l++)
         store1_${D}(lanes[l], p, i + l);
 }
+@if WIDE
+
+static void store${W}_${D}_upto(vec${W} v, __global ${T} *p, ulong i, long left)
+{
+    if (left >= ${W})
+        store${W}_${D}(v, p, i);
+    else if (left > 0)
+        store${W}_${D}_part(v, p, i, (int)left);
+}
+@end
 @end
 @end
 @end

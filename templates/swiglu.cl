@@ -30,17 +30,22 @@ static void swiglu_backward${W}(vec${W} dy, vec${W} gate, vec${W} up, vec${W} *d
 @if gate == 'interleaved'
 
 /* Pair i of x, gate and up, and the following. */
-static void load_pairs${W}(vec${W} *gate, vec${W} *up, __global const ${T} *x, ulong i)
+@# At addresses of whole accesses, too, where there are such.
+@let FORMS (W == 8 || W == 4) && !CPU ? 2 : 1
+@for form FORMS
+@let whole form ? '_whole' : ''
+static void load_pairs${W}${whole}(vec${W} *gate, vec${W} *up, __global const ${T} *x, ulong i)
 {
 @if W == 1
     *gate = load1_${dtype}(x, 2 * i);
     *up = load1_${dtype}(x, 2 * i + 1);
 @else
-    const vec${W} lo = load${W}_${dtype}(x, 2 * i), hi = load${W}_${dtype}(x, 2 * i + ${W});
+    const vec${W} lo = load${W}_${dtype}${whole}(x, 2 * i), hi = load${W}_${dtype}${whole}(x, 2 * i + ${W});
     *gate = (vec${W})(lo.even, hi.even);
     *up = (vec${W})(lo.odd, hi.odd);
 @end
 }
+@end
 @if W > 1
 
 static void load_pairs${W}_part(vec${W} *gate, vec${W} *up, __global const ${T} *x, ulong i,
@@ -57,7 +62,9 @@ static void load_pairs${W}_part(vec${W} *gate, vec${W} *up, __global const ${T} 
 @end
 @if defined(dx_dtype) || defined(pre_dtype)
 
-static void store_pairs${W}(vec${W} gate, vec${W} up, __global ${T} *dx, ulong i)
+@for form FORMS
+@let whole form ? '_whole' : ''
+static void store_pairs${W}${whole}(vec${W} gate, vec${W} up, __global ${T} *dx, ulong i)
 {
 @if W == 1
     store1_${dtype}(gate, dx, 2 * i);
@@ -68,10 +75,11 @@ static void store_pairs${W}(vec${W} gate, vec${W} up, __global ${T} *dx, ulong i
     lo.odd = up.lo;
     hi.even = gate.hi;
     hi.odd = up.hi;
-    store${W}_${dtype}(lo, dx, 2 * i);
-    store${W}_${dtype}(hi, dx, 2 * i + ${W});
+    store${W}_${dtype}${whole}(lo, dx, 2 * i);
+    store${W}_${dtype}${whole}(hi, dx, 2 * i + ${W});
 @end
 }
+@end
 @if W > 1
 
 static void store_pairs${W}_part(vec${W} gate, vec${W} up, __global ${T} *dx, ulong i, int count)

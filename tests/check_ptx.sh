@@ -83,6 +83,7 @@ check 'matmul_nt m=? n=? k=? dtype=f16 variant=wgmma'
 check 'matmul_gelu_backward m=4096 n=28672 k=8192 dtype=bf16 approx=tanh dbias=1 variant=wgmma'
 check 'layernorm_matmul m=4096 n=28672 k=8192 dtype=bf16 bias=1 variant=wgmma'
 check 'matmul m=8192 n=8192 k=8192 variant=wide'
+check 'gelu m=8192 n=8192 dtype=bf16 approx=none'
 check 'matmul_nt m=? n=? k=? dtype=f16 variant=mma' "$A100" sm_80
 check 'matmul_tn m=4096 n=8192 k=8192 compute=tf32 variant=mma' "$RTX" sm_86
 check 'flash_attention batch=? seq_q=? seq_k=? heads=32 kv_heads=8 head_dim=128 dtype=bf16 causal=1 variant=wgmma'
@@ -113,6 +114,8 @@ check 'matmul_swiglu m=? n=? k=? gate=split layout=nt compute=tf32 variant=wgmma
 check 'rmsnorm_matmul m=? n=8192 k=8192 compute=tf32 variant=wgmma'
 check 'matmul_nt m=? n=? k=? dtype=bf16 variant=wide'
 check 'matmul m=1 n=8192 k=8192 variant=decode'
+check 'layernorm m=8192 n=8192 dtype=bf16'
+check 'embedding_backward tokens=? vocab=32000 n=8192 dtype=f16'
 for dtype in 'bf16' 'f32 compute=tf32'; do
     for row in matmul matmul_nt matmul_tn; do
         check_mma "$row m=4096 n=8192 k=8192 dtype=$dtype"

@@ -16,19 +16,19 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 180 "access.cl"
+#line 190 "access.cl"
     const uint bits = as_uint(v);
     const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint quiet = (bits >> 16) | 0x40u;
     return convert_ushort(select(rounded, quiet, isnan(v)));
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 188 "access.cl"
+#line 198 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -55,48 +55,48 @@ typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 71 "access.cl"
+#line 82 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
-#line 81 "access.cl"
+#line 92 "access.cl"
     return vload16(0, p + i);
-#line 83 "access.cl"
+#line 94 "access.cl"
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-#line 103 "access.cl"
+#line 108 "access.cl"
     ((__global floats16 *)(p + i))->v = v;
-#line 105 "access.cl"
+#line 110 "access.cl"
 }
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort16 to_bf16_16(vec16 v)
 {
-#line 180 "access.cl"
+#line 190 "access.cl"
     const uint16 bits = as_uint16(v);
     const uint16 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint16 quiet = (bits >> 16) | 0x40u;
     return convert_ushort16(select(rounded, quiet, isnan(v)));
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 205 "access.cl"
+#line 220 "access.cl"
 static vec16 load16_bf16(__global const ushort *p, ulong i)
 {
-#line 210 "access.cl"
+#line 225 "access.cl"
     return as_float16(convert_uint16(((__global const halves16 *)(p + i))->bits) << 16);
-#line 212 "access.cl"
+#line 227 "access.cl"
 }
 
 static void store16_bf16(vec16 v, __global ushort *p, ulong i)
 {
-#line 219 "access.cl"
+#line 234 "access.cl"
     ((__global halves16 *)(p + i))->bits = to_bf16_16(v);
-#line 221 "access.cl"
+#line 236 "access.cl"
 }
 
-#line 230 "access.cl"
+#line 245 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -105,7 +105,7 @@ static vec16 load16_f32_part(__global const float *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
-#line 248 "access.cl"
+#line 274 "access.cl"
 static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 {
     float lanes[16];
@@ -114,7 +114,7 @@ static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
         store1_f32(lanes[l], p, i + l);
 }
 
-#line 230 "access.cl"
+#line 245 "access.cl"
 static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[16];
@@ -123,7 +123,7 @@ static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
-#line 248 "access.cl"
+#line 274 "access.cl"
 static void store16_bf16_part(vec16 v, __global ushort *p, ulong i, int count)
 {
     float lanes[16];

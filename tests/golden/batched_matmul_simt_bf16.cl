@@ -6,19 +6,19 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 180 "access.cl"
+#line 190 "access.cl"
     const uint bits = as_uint(v);
     const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint quiet = (bits >> 16) | 0x40u;
     return convert_ushort(select(rounded, quiet, isnan(v)));
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 188 "access.cl"
+#line 198 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -134,7 +134,7 @@ void batched_matmul(__global const ushort *restrict a, const ulong a_offset,
                 float v = sum[i][j];
 #line 1 "op/accumulate.cl"
                 v += load1_bf16(c, at);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                 store1_bf16(v, c, at);
 #line 122 "matmul_simt.cl"
             }

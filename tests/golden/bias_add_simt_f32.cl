@@ -1,6 +1,6 @@
 #line 1 "kernels.cl.in"
 /* bias_add: y = x + bias
- * spec     bias_add m=100 n=33 dtype=f32
+ * spec     bias_add m=100 n=33 dtype=f32 variant=simt
  * variant  simt  WG=256 PER_ITEM=8
  */
 #line 4 "access.cl"
@@ -46,7 +46,7 @@ void bias_add(__global const float *x, const ulong x_offset,
         v = load1_f32(x, at);
 #line 1 "op/bias.cl"
         v += load1_f32(bias, col);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
         store1_f32(v, y, at);
 #line 20 "elementwise_simt.cl"
         col += step;

@@ -1,12 +1,12 @@
 #line 1 "kernels.cl.in"
 /* dropout: y = keep ? x/(1-p) : 0, keep by Philox4x32-10 of seed, offset and place
- * spec     dropout m=? n=? dtype=f16
+ * spec     dropout m=? n=? dtype=f16 variant=simt
  * variant  simt  WG=256 PER_ITEM=2
  */
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 110 "access.cl"
+#line 115 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);

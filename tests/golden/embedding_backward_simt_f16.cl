@@ -1,6 +1,6 @@
 #line 1 "kernels.cl.in"
 /* embedding_backward_sort: dtable[ids] += dy
- * spec     embedding_backward tokens=? vocab=50000 n=1024 dtype=f16 out_dtype=f32
+ * spec     embedding_backward tokens=? vocab=50000 n=1024 dtype=f16 out_dtype=f32 variant=simt
  * variant  simt  WG=256 PER_ITEM=4 SLICE=4096
  */
 #line 4 "access.cl"
@@ -16,7 +16,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 110 "access.cl"
+#line 115 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
@@ -157,7 +157,7 @@ void embedding_backward_sort(__global const int *restrict ids, const ulong ids_o
 }
 #line 1 "kernels.cl.in"
 /* embedding_backward: dtable[ids] += dy
- * spec     embedding_backward tokens=? vocab=50000 n=1024 dtype=f16 out_dtype=f32
+ * spec     embedding_backward tokens=? vocab=50000 n=1024 dtype=f16 out_dtype=f32 variant=simt
  * variant  simt  WG=256 PER_ITEM=4 SLICE=4096
  */
 #line 4 "access.cl"
@@ -173,7 +173,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 110 "access.cl"
+#line 115 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);

@@ -16,7 +16,7 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 110 "access.cl"
+#line 115 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
@@ -52,31 +52,31 @@ static float alibi_slope(uint head)
     return exp2(-8.0f * step / (float)below);
 }
 
-#line 5 "attention_mask.cl"
+#line 6 "attention_mask.cl"
 /* The query at i sees the keys from first_key(i) on, before stop_key(i). */
 static long first_key(long i)
 {
-#line 11 "attention_mask.cl"
+#line 12 "attention_mask.cl"
     return 0;
-#line 13 "attention_mask.cl"
+#line 14 "attention_mask.cl"
 }
 
 static long stop_key(long i, long seq_k)
 {
-#line 18 "attention_mask.cl"
+#line 19 "attention_mask.cl"
     return min(seq_k, i + 1);
-#line 24 "attention_mask.cl"
+#line 25 "attention_mask.cl"
 }
 
-#line 49 "attention_mask.cl"
+#line 70 "attention_mask.cl"
 /* Of the product of a query and a key that stand `distance` apart. */
 static float score_of(float product, long distance, float slope)
 {
-#line 55 "attention_mask.cl"
+#line 76 "attention_mask.cl"
     const float score = product * 0.125f;
-#line 58 "attention_mask.cl"
+#line 79 "attention_mask.cl"
     return fma(-slope, (float)abs(distance), score);
-#line 62 "attention_mask.cl"
+#line 83 "attention_mask.cl"
 }
 
 #line 10 "attention_tiles_simt.cl"

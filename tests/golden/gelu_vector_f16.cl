@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 110 "access.cl"
+#line 115 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
@@ -27,25 +27,25 @@ typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 143 "access.cl"
+#line 153 "access.cl"
 static vec16 load16_f16(__global const half *p, ulong i)
 {
-#line 148 "access.cl"
+#line 158 "access.cl"
     const ushort16 bits = ((__global const halves16 *)(p + i))->bits;
-#line 150 "access.cl"
+#line 160 "access.cl"
     return vload_half16(0, (const half *)&bits);
 }
 
 static void store16_f16(vec16 v, __global half *p, ulong i)
 {
-#line 158 "access.cl"
+#line 168 "access.cl"
     ushort16 bits;
     vstore_half16_rte(v, 0, (half *)&bits);
     ((__global halves16 *)(p + i))->bits = bits;
-#line 162 "access.cl"
+#line 172 "access.cl"
 }
 
-#line 230 "access.cl"
+#line 245 "access.cl"
 static vec16 load16_f16_part(__global const half *p, ulong i, int count)
 {
     float lanes[16];
@@ -54,7 +54,7 @@ static vec16 load16_f16_part(__global const half *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
-#line 248 "access.cl"
+#line 274 "access.cl"
 static void store16_f16_part(vec16 v, __global half *p, ulong i, int count)
 {
     float lanes[16];
@@ -222,7 +222,7 @@ void gelu(__global const half *x, const ulong x_offset,
             v = load16_f16(x, at);
 #line 4 "op/gelu.cl"
             v = gelu_none16(v);
-#line 2 "op/store.cl"
+#line 4 "op/store.cl"
             stream16_f16(v, y, at, past);
 #line 24 "elementwise_vector.cl"
         }
@@ -234,7 +234,7 @@ void gelu(__global const half *x, const ulong x_offset,
             v = load16_f16_part(x, at, left);
 #line 4 "op/gelu.cl"
             v = gelu_none16(v);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
             store16_f16_part(v, y, at, left);
 #line 31 "elementwise_vector.cl"
         }

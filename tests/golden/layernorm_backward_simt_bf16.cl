@@ -1,6 +1,6 @@
 #line 1 "kernels.cl.in"
 /* layernorm_backward: dx = rstd (g - mean(g) - xhat mean(g xhat)), g = dy gamma; dgamma, dbeta
- * spec     layernorm_backward m=? n=1024 dtype=bf16 accumulate=1 out_dtype=f32
+ * spec     layernorm_backward m=? n=1024 dtype=bf16 accumulate=1 out_dtype=f32 variant=simt
  * variant  simt  WG=256
  */
 #line 4 "access.cl"
@@ -16,19 +16,19 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 180 "access.cl"
+#line 190 "access.cl"
     const uint bits = as_uint(v);
     const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint quiet = (bits >> 16) | 0x40u;
     return convert_ushort(select(rounded, quiet, isnan(v)));
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 188 "access.cl"
+#line 198 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -173,7 +173,7 @@ void layernorm_backward(__global const ushort *restrict dy, const ulong dy_offse
 }
 #line 1 "kernels.cl.in"
 /* layernorm_backward_finish: dx = rstd (g - mean(g) - xhat mean(g xhat)), g = dy gamma; dgamma, dbeta
- * spec     layernorm_backward m=? n=1024 dtype=bf16 accumulate=1 out_dtype=f32
+ * spec     layernorm_backward m=? n=1024 dtype=bf16 accumulate=1 out_dtype=f32 variant=simt
  * variant  simt  WG=256
  */
 #line 4 "access.cl"
@@ -189,19 +189,19 @@ static void store1_f32(vec1 v, __global float *p, ulong i)
 {
     p[i] = v;
 }
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 180 "access.cl"
+#line 190 "access.cl"
     const uint bits = as_uint(v);
     const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint quiet = (bits >> 16) | 0x40u;
     return convert_ushort(select(rounded, quiet, isnan(v)));
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 188 "access.cl"
+#line 198 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);

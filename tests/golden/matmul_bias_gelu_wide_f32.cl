@@ -29,39 +29,44 @@ static vec4 whole4_f32(__global const float *p, ulong i)
     return parts[0];
 }
 
-#line 71 "access.cl"
+static void put_whole4_f32(vec4 v, __global float *p, ulong i)
+{
+    __global float4 *parts = (__global float4 *)(p + i);
+#line 74 "access.cl"
+    parts[0] = v;
+#line 79 "access.cl"
+}
+
+#line 82 "access.cl"
 static vec4 load4_f32(__global const float *p, ulong i)
 {
-#line 74 "access.cl"
+#line 85 "access.cl"
     if (((ulong)(p + i) & 15) == 0)
         return whole4_f32(p, i);
-#line 81 "access.cl"
+#line 92 "access.cl"
     return vload4(0, p + i);
-#line 83 "access.cl"
+#line 94 "access.cl"
 }
 
 static void store4_f32(vec4 v, __global float *p, ulong i)
 {
-#line 88 "access.cl"
-    __global float4 *parts = (__global float4 *)(p + i);
-    if (((ulong)parts & 15) == 0) {
-#line 91 "access.cl"
-        parts[0] = v;
-#line 96 "access.cl"
+#line 99 "access.cl"
+    if (((ulong)(p + i) & 15) == 0) {
+        put_whole4_f32(v, p, i);
         return;
     }
-#line 100 "access.cl"
-    p[i + 0] = v.s0;
-#line 100 "access.cl"
-    p[i + 1] = v.s1;
-#line 100 "access.cl"
-    p[i + 2] = v.s2;
-#line 100 "access.cl"
-    p[i + 3] = v.s3;
 #line 105 "access.cl"
+    p[i + 0] = v.s0;
+#line 105 "access.cl"
+    p[i + 1] = v.s1;
+#line 105 "access.cl"
+    p[i + 2] = v.s2;
+#line 105 "access.cl"
+    p[i + 3] = v.s3;
+#line 110 "access.cl"
 }
 
-#line 230 "access.cl"
+#line 245 "access.cl"
 static vec4 load4_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[4];
@@ -70,7 +75,18 @@ static vec4 load4_f32_part(__global const float *p, ulong i, int count)
     return vload4(0, lanes);
 }
 
-#line 239 "access.cl"
+#line 254 "access.cl"
+/* For ops, by the ending: at an address of whole accesses. */
+static vec4 load4_f32_whole(__global const float *p, ulong i)
+{
+    return whole4_f32(p, i);
+}
+
+static void store4_f32_whole(vec4 v, __global float *p, ulong i)
+{
+    put_whole4_f32(v, p, i);
+}
+
 /* Of a row with left more elements, if any: zeros behind them. */
 static vec4 load4_f32_upto(__global const float *p, ulong i, long left)
 {
@@ -79,13 +95,22 @@ static vec4 load4_f32_upto(__global const float *p, ulong i, long left)
                         : (vec4)(0.0f);
 }
 
-#line 248 "access.cl"
+#line 274 "access.cl"
 static void store4_f32_part(vec4 v, __global float *p, ulong i, int count)
 {
     float lanes[4];
     vstore4(v, 0, lanes);
     for (int l = 0; l < count; l++)
         store1_f32(lanes[l], p, i + l);
+}
+
+#line 283 "access.cl"
+static void store4_f32_upto(vec4 v, __global float *p, ulong i, long left)
+{
+    if (left >= 4)
+        store4_f32(v, p, i);
+    else if (left > 0)
+        store4_f32_part(v, p, i, (int)left);
 }
 
 #line 8 "exp_vector.cl"
@@ -312,7 +337,7 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
                     v += load4_f32(bias, col);
 #line 4 "op/gelu.cl"
                     v = gelu_tanh4(v);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                     store4_f32(v, c, at);
 #line 183 "matmul_wide.cl"
                 } else if (left > 0) {
@@ -320,7 +345,7 @@ void matmul_bias_gelu(__global const float *restrict a, const ulong a_offset,
                     v += load4_f32_part(bias, col, (int)left);
 #line 4 "op/gelu.cl"
                     v = gelu_tanh4(v);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                     store4_f32_part(v, c, at, (int)left);
 #line 185 "matmul_wide.cl"
                 }

@@ -26,22 +26,22 @@ typedef struct __attribute__((packed)) {
     vec16 v;
 } floats16;
 
-#line 71 "access.cl"
+#line 82 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
-#line 79 "access.cl"
+#line 90 "access.cl"
     return ((__global const floats16 *)(p + i))->v;
-#line 83 "access.cl"
+#line 94 "access.cl"
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-#line 103 "access.cl"
+#line 108 "access.cl"
     ((__global floats16 *)(p + i))->v = v;
-#line 105 "access.cl"
+#line 110 "access.cl"
 }
 
-#line 230 "access.cl"
+#line 245 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -50,7 +50,7 @@ static vec16 load16_f32_part(__global const float *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
-#line 248 "access.cl"
+#line 274 "access.cl"
 static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 {
     float lanes[16];
@@ -68,22 +68,22 @@ typedef struct __attribute__((packed)) {
     vec8 v;
 } floats8;
 
-#line 71 "access.cl"
+#line 82 "access.cl"
 static vec8 load8_f32(__global const float *p, ulong i)
 {
-#line 81 "access.cl"
+#line 92 "access.cl"
     return vload8(0, p + i);
-#line 83 "access.cl"
+#line 94 "access.cl"
 }
 
 static void store8_f32(vec8 v, __global float *p, ulong i)
 {
-#line 103 "access.cl"
+#line 108 "access.cl"
     ((__global floats8 *)(p + i))->v = v;
-#line 105 "access.cl"
+#line 110 "access.cl"
 }
 
-#line 230 "access.cl"
+#line 245 "access.cl"
 static vec8 load8_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[8];
@@ -92,7 +92,7 @@ static vec8 load8_f32_part(__global const float *p, ulong i, int count)
     return vload8(0, lanes);
 }
 
-#line 248 "access.cl"
+#line 274 "access.cl"
 static void store8_f32_part(vec8 v, __global float *p, ulong i, int count)
 {
     float lanes[8];
@@ -313,7 +313,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                                 x += load16_f32(bias, (col0 + v * 16));
 #line 1 "op/residual.cl"
                                 x += load16_f32(residual, at);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                                 store16_f32(x, c, at);
 #line 440 "matmul_vector.cl"
                             } else if (left > 0) {
@@ -321,7 +321,7 @@ void matmul_bias_residual(__global const float *restrict a, const ulong a_offset
                                 x += load16_f32_part(bias, (col0 + v * 16), left);
 #line 1 "op/residual.cl"
                                 x += load16_f32_part(residual, at, left);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                                 store16_f32_part(x, c, at, left);
 #line 442 "matmul_vector.cl"
                             }

@@ -6,18 +6,18 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 170 "access.cl"
+#line 180 "access.cl"
     uint bits;
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(0.0f), "f"(v));
     return (ushort)bits;
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 188 "access.cl"
+#line 198 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -57,47 +57,52 @@ static void put8(ushort8 bits, __global void *p)
         ((__global halves8 *)p)->bits = bits;
 }
 
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
-#line 174 "access.cl"
+#line 184 "access.cl"
     uint4 bits;
-#line 176 "access.cl"
+#line 186 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s0) : "f"(v.s1), "f"(v.s0));
-#line 176 "access.cl"
+#line 186 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s1) : "f"(v.s3), "f"(v.s2));
-#line 176 "access.cl"
+#line 186 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s2) : "f"(v.s5), "f"(v.s4));
-#line 176 "access.cl"
+#line 186 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s3) : "f"(v.s7), "f"(v.s6));
-#line 178 "access.cl"
+#line 188 "access.cl"
     return as_ushort8(bits);
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 199 "access.cl"
+#line 209 "access.cl"
 static vec8 whole8_bf16(__global const ushort *p, ulong i)
 {
     return as_float8(convert_uint8(get_whole8(p + i)) << 16);
 }
 
-#line 205 "access.cl"
+static void put_whole8_bf16(vec8 v, __global ushort *p, ulong i)
+{
+    *(__global uint4 *)(p + i) = as_uint4(to_bf16_8(v));
+}
+
+#line 220 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
-#line 208 "access.cl"
+#line 223 "access.cl"
     return as_float8(convert_uint8(get8(p + i)) << 16);
-#line 212 "access.cl"
+#line 227 "access.cl"
 }
 
 static void store8_bf16(vec8 v, __global ushort *p, ulong i)
 {
-#line 217 "access.cl"
+#line 232 "access.cl"
     put8(to_bf16_8(v), p + i);
-#line 221 "access.cl"
+#line 236 "access.cl"
 }
 
-#line 230 "access.cl"
+#line 245 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -106,7 +111,18 @@ static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
     return vload8(0, lanes);
 }
 
-#line 239 "access.cl"
+#line 254 "access.cl"
+/* For ops, by the ending: at an address of whole accesses. */
+static vec8 load8_bf16_whole(__global const ushort *p, ulong i)
+{
+    return whole8_bf16(p, i);
+}
+
+static void store8_bf16_whole(vec8 v, __global ushort *p, ulong i)
+{
+    put_whole8_bf16(v, p, i);
+}
+
 /* Of a row with left more elements, if any: zeros behind them. */
 static vec8 load8_bf16_upto(__global const ushort *p, ulong i, long left)
 {
@@ -115,13 +131,22 @@ static vec8 load8_bf16_upto(__global const ushort *p, ulong i, long left)
                         : (vec8)(0.0f);
 }
 
-#line 248 "access.cl"
+#line 274 "access.cl"
 static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
 {
     float lanes[8];
     vstore8(v, 0, lanes);
     for (int l = 0; l < count; l++)
         store1_bf16(lanes[l], p, i + l);
+}
+
+#line 283 "access.cl"
+static void store8_bf16_upto(vec8 v, __global ushort *p, ulong i, long left)
+{
+    if (left >= 8)
+        store8_bf16(v, p, i);
+    else if (left > 0)
+        store8_bf16_part(v, p, i, (int)left);
 }
 
 #line 5 "matmul_wgmma.cl"
@@ -138,13 +163,21 @@ static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
  * modulo 8. Of a matrix whose rows are contiguous in k a row of the block is 64 steps of k; of the
  * others it is 64 rows or columns of c, and the block has a part for each 64 of those.
  */
-#line 3 "sm90.cl"
+#line 2 "lanes.cl"
 /* The address of local memory as instructions take it. */
 static uint local_at(const __local void *p)
 {
     return (uint)(size_t)p;
 }
 
+static float from_lane_xor(float v, int mask)
+{
+    float got;
+    asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, -1;" : "=f"(got) : "f"(v), "r"(mask));
+    return got;
+}
+
+#line 6 "sm90.cl"
 static void init_barrier(uint barrier_at, uint arrivals)
 {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier_at), "r"(arrivals) : "memory");
@@ -181,6 +214,7 @@ static void publish_local(void)
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
 }
 
+#line 52 "sm90.cl"
 /* A box of the tensor that map describes, from (x, y, z) on, into local memory; outside it, zeros. */
 static void copy_box(uint to, ulong map, int x, int y, int z, uint barrier_at)
 {
@@ -190,6 +224,7 @@ static void copy_box(uint to, ulong map, int x, int y, int z, uint barrier_at)
                  : "memory");
 }
 
+#line 62 "sm90.cl"
 /* Before the first use of a map. */
 static void acquire_map(ulong map)
 {
@@ -200,36 +235,37 @@ static void wait_warp(void)
 {
     asm volatile("bar.warp.sync -1;" ::: "memory");
 }
-
-static float from_lane_xor(float v, int mask)
-{
-    float got;
-    asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, -1;" : "=f"(got) : "f"(v), "r"(mask));
-    return got;
-}
 #line 4 "tensor_map.cl"
 /* In 128 bytes of zeros in local memory, the map of dim0 x dim1 x dim2 words, the first contiguous,
  * for boxes of 64 x rows. */
+#line 10 "tensor_map.cl"
 static void make_map(uint map, ulong address, uint dim0, uint dim1, uint dim2, ulong stride0,
                      ulong stride1, uint rows)
+#line 13 "tensor_map.cl"
 {
     asm volatile("/*@sm_90a tensormap.replace.tile.global_address.shared::cta.b1024.b64 [%0], %1; @*/" ::"r"(map), "l"(address) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.rank.shared::cta.b1024.b32 [%0], %1; @*/" ::"r"(map), "r"(2) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(64) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(rows) : "memory");
+#line 19 "tensor_map.cl"
     asm volatile("/*@sm_90a tensormap.replace.tile.box_dim.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(1) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(dim0) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(dim1) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(dim2) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 0, %1; @*/" ::"r"(map), "l"(stride0) : "memory");
-    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 1, %1; @*/" ::"r"(map), "l"(stride1) : "memory");
-#line 20 "tensor_map.cl"
-    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(1) : "memory");
-#line 20 "tensor_map.cl"
-    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(1) : "memory");
-#line 20 "tensor_map.cl"
-    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(1) : "memory");
 #line 22 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(dim0) : "memory");
+#line 22 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(dim1) : "memory");
+#line 22 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_dim.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(dim2) : "memory");
+#line 25 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 0, %1; @*/" ::"r"(map), "l"(stride0) : "memory");
+#line 25 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.global_stride.shared::cta.b1024.b64 [%0], 1, %1; @*/" ::"r"(map), "l"(stride1) : "memory");
+#line 28 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 0, %1; @*/" ::"r"(map), "r"(1) : "memory");
+#line 28 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 1, %1; @*/" ::"r"(map), "r"(1) : "memory");
+#line 28 "tensor_map.cl"
+    asm volatile("/*@sm_90a tensormap.replace.tile.element_stride.shared::cta.b1024.b32 [%0], 2, %1; @*/" ::"r"(map), "r"(1) : "memory");
+#line 30 "tensor_map.cl"
     asm volatile("/*@sm_90a tensormap.replace.tile.elemtype.shared::cta.b1024.b32 [%0], 10; @*/" ::"r"(map) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.interleave_layout.shared::cta.b1024.b32 [%0], 0; @*/" ::"r"(map) : "memory");
     asm volatile("/*@sm_90a tensormap.replace.tile.swizzle_mode.shared::cta.b1024.b32 [%0], 3; @*/" ::"r"(map) : "memory");
@@ -242,13 +278,14 @@ static void place_map(__global float *to, uint map)
     asm volatile("/*@sm_90a tensormap.cp_fenceproxy.global.shared::cta.tensormap::generic.release.gpu.sync.aligned [%0], [%1], 128; @*/" ::"l"((ulong)to), "r"(map) : "memory");
 }
 
-#line 47 "matmul_wgmma.cl"
+#line 48 "matmul_wgmma.cl"
 /* 16 bytes of a block's row: part number `part` of row `row` of the block at `to`. */
 static void put_part(__local uchar *to, int row, int part, vec8 v)
 {
     *(__local uint4 *)(to + row * 128 + ((part ^ (row & 7)) << 4)) = as_uint4(to_bf16_8(v));
 }
 
+#line 1 "gather_columns.cl"
 /* Of four work-items each has own[j], two columns of block j of eight; the one numbered quad gets
  * all eight of block quad. */
 static vec8 gather_columns(float2 *own, int quad)
@@ -271,33 +308,34 @@ static vec8 gather_columns(float2 *own, int quad)
     return quad & 2 ? (vec8)(got[0], got[1], own[2], own[3]) : (vec8)(own[0], own[1], got[0], got[1]);
 }
 
+#line 56 "matmul_wgmma.cl"
 /* A block as wgmma sees it. */
 static ulong describe(uint at, ulong fields)
 {
     return (ulong)((at & 0x3ffff) >> 4) | fields;
 }
 
-#line 85 "matmul_wgmma.cl"
+#line 66 "matmul_wgmma.cl"
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                __global const ushort *restrict b, const ulong b_offset,
                __global ushort *restrict c, const ulong c_offset,
                const long m,
                __global float *restrict maps)
-#line 86 "matmul_wgmma.cl"
+#line 67 "matmul_wgmma.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 88 "matmul_wgmma.cl"
+#line 69 "matmul_wgmma.cl"
     __local uchar blocks[131072] __attribute__((aligned(1024)));
     __local ulong full[8], empty[8];
     __local float map_words[64] __attribute__((aligned(128)));
     const int lid = (int)get_local_id(0);
-#line 98 "matmul_wgmma.cl"
+#line 82 "matmul_wgmma.cl"
     const ulong tiles_m = ((m + 63) / 64), tiles_n = 128;
     const ulong tiles = tiles_m * tiles_n * 1;
-#line 104 "matmul_wgmma.cl"
+#line 88 "matmul_wgmma.cl"
     const __global ushort *in_a = (const __global ushort *)a;
     const __global ushort *in_b = (const __global ushort *)b;
     /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
@@ -316,10 +354,10 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         if (lid == 0) {
             make_map(words, (ulong)in_a, 8192, m, 1, 2 * (ulong)8192,
                      2 * (ulong)m * 8192, 64);
-#line 125 "matmul_wgmma.cl"
+#line 109 "matmul_wgmma.cl"
             make_map(words + 128, (ulong)in_b, 8192, 8192, 1, 2 * (ulong)8192,
                      2 * (ulong)8192 * 8192, 64);
-#line 128 "matmul_wgmma.cl"
+#line 112 "matmul_wgmma.cl"
         }
         wait_warp();
         place_map(maps, words);
@@ -334,9 +372,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 
-#line 145 "matmul_wgmma.cl"
+#line 129 "matmul_wgmma.cl"
     if (lid < 128) {
-#line 149 "matmul_wgmma.cl"
+#line 133 "matmul_wgmma.cl"
         if (boxes && lid != 0)
             return;
         if (lid == 0) {
@@ -351,9 +389,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 163 "matmul_wgmma.cl"
+#line 147 "matmul_wgmma.cl"
             const long b0 = n0;
-#line 169 "matmul_wgmma.cl"
+#line 153 "matmul_wgmma.cl"
             for (long k0 = 0; k0 < 8192; k0 += 64) {
                 const uint arrived = local_at(full + stage);
                 __local uchar *to_a = blocks + stage * 16384;
@@ -362,29 +400,29 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                 if (lid == 0) {
                     expect_bytes(arrived, (box_a ? 8192 : 0) + (box_b ? 8192 : 0));
                     if (box_a) {
-#line 181 "matmul_wgmma.cl"
+#line 165 "matmul_wgmma.cl"
                         copy_box(local_at(to_a), map_a, (int)k0, (int)m0, (int)matrix, arrived);
-#line 183 "matmul_wgmma.cl"
+#line 167 "matmul_wgmma.cl"
                     }
                     if (box_b) {
-#line 192 "matmul_wgmma.cl"
+#line 176 "matmul_wgmma.cl"
                         copy_box(local_at(to_b) + 0, map_b, (int)k0, (int)b0, (int)matrix, arrived);
-#line 198 "matmul_wgmma.cl"
+#line 182 "matmul_wgmma.cl"
                     }
                 }
                 if (!box_a) {
                     const __global ushort *from = in_a + matrix * m * 8192;
-#line 210 "matmul_wgmma.cl"
+#line 194 "matmul_wgmma.cl"
                     for (int e = lid; e < 512; e += 128) {
                         const int i = e / 8, part = e % 8;
                         const long row = m0 + i, col = k0 + part * 8;
                         const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < m ? 8192 - col : 0);
                         put_part(to_a, i, part, v);
                     }
-#line 217 "matmul_wgmma.cl"
+#line 201 "matmul_wgmma.cl"
                 }
                 if (!box_b) {
-#line 228 "matmul_wgmma.cl"
+#line 212 "matmul_wgmma.cl"
                     const __global ushort *from = in_b + matrix * 8192 * 8192;
                     for (int e = lid; e < 512; e += 128) {
                         const int j = e / 8, part = e % 8;
@@ -392,7 +430,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                         const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < 8192 ? 8192 - col : 0);
                         put_part(to_b, j, part, v);
                     }
-#line 244 "matmul_wgmma.cl"
+#line 228 "matmul_wgmma.cl"
                 }
                 if (!boxes)
                     publish_local();
@@ -406,7 +444,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         return;
     }
 
-#line 260 "matmul_wgmma.cl"
+#line 244 "matmul_wgmma.cl"
     const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
     uint stage = 0, turn = 0;
     for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
@@ -416,9 +454,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 269 "matmul_wgmma.cl"
+#line 253 "matmul_wgmma.cl"
         const ulong c0 = matrix * m * 8192;
-#line 271 "matmul_wgmma.cl"
+#line 255 "matmul_wgmma.cl"
         float sum[32];
         uint before = 0;
         #pragma unroll
@@ -434,138 +472,138 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             for (int l = 0; l < 4; l++) {
                 asm volatile("/*@sm_90a {.reg .pred p; setp.eq.u32 p, 0, 0; "
                              "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%0, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%1, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%2, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%3, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%4, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%5, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%6, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%7, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%8, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%9, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%10, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%11, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%12, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%13, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%14, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%15, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%16, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%17, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%18, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%19, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%20, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%21, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%22, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%23, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%24, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%25, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%26, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%27, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%28, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%29, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%30, "
-#line 287 "matmul_wgmma.cl"
+#line 271 "matmul_wgmma.cl"
                              "%31"
-#line 289 "matmul_wgmma.cl"
+#line 273 "matmul_wgmma.cl"
                              "}, %32, %33, p, 1, 1, 0, 0;} @*/"
                              :
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[0]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[1]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[2]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[3]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[4]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[5]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[6]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[7]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[8]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[9]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[10]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[11]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[12]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[13]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[14]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[15]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[16]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[17]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[18]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[19]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[20]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[21]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[22]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[23]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[24]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[25]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[26]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[27]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[28]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[29]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[30]),
-#line 292 "matmul_wgmma.cl"
+#line 276 "matmul_wgmma.cl"
                              "+f"(sum[31])
-#line 294 "matmul_wgmma.cl"
+#line 278 "matmul_wgmma.cl"
                              : "l"(rows + l * 2), "l"(cols + l * 2));
             }
             asm volatile("/*@sm_90a wgmma.commit_group.sync.aligned; @*/" ::: "memory");
@@ -582,67 +620,67 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         if (lane == 0)
             arrive(before);
 
-#line 325 "matmul_wgmma.cl"
+#line 316 "matmul_wgmma.cl"
         if (m0 + 64 <= m && n0 + 64 <= 8192) {
-#line 2 "matmul_wgmma_store.cl"
+#line 4 "matmul_sums_store.cl"
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
          * exchange theirs until each has eight whole columns of every 32. */
         #pragma unroll
         for (int t = 0; t < 2; t++) {
             const long col = n0 + (t * 4 + quad) * 8;
-#line 10 "matmul_wgmma_store.cl"
+#line 12 "matmul_sums_store.cl"
             #pragma unroll
             for (int h = 0; h < 2; h++) {
                 const long row = m0 + part * 64 + lid % 128 / 32 * 16 + lane / 4 + h * 8;
                 const ulong at = c0 + (ulong)row * 8192 + col;
-#line 17 "matmul_wgmma_store.cl"
+#line 19 "matmul_sums_store.cl"
                 float2 own0[4];
                 #pragma unroll
                 for (int j = 0; j < 4; j++)
                     own0[j] = (float2)(sum[(t * 4 + j) * 4 + h * 2], sum[(t * 4 + j) * 4 + h * 2 + 1]);
                 vec8 v = gather_columns(own0, quad);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                 store8_bf16(v, c, at);
-#line 40 "matmul_wgmma_store.cl"
+#line 42 "matmul_sums_store.cl"
             }
-#line 54 "matmul_wgmma_store.cl"
+#line 55 "matmul_sums_store.cl"
         }
-#line 328 "matmul_wgmma.cl"
+#line 319 "matmul_wgmma.cl"
         } else {
-#line 2 "matmul_wgmma_store.cl"
+#line 4 "matmul_sums_store.cl"
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
          * exchange theirs until each has eight whole columns of every 32. */
         #pragma unroll
         for (int t = 0; t < 2; t++) {
             const long col = n0 + (t * 4 + quad) * 8;
-#line 10 "matmul_wgmma_store.cl"
+#line 12 "matmul_sums_store.cl"
             #pragma unroll
             for (int h = 0; h < 2; h++) {
                 const long row = m0 + part * 64 + lid % 128 / 32 * 16 + lane / 4 + h * 8;
                 const ulong at = c0 + (ulong)row * 8192 + col;
-#line 17 "matmul_wgmma_store.cl"
+#line 19 "matmul_sums_store.cl"
                 float2 own0[4];
                 #pragma unroll
                 for (int j = 0; j < 4; j++)
                     own0[j] = (float2)(sum[(t * 4 + j) * 4 + h * 2], sum[(t * 4 + j) * 4 + h * 2 + 1]);
                 vec8 v = gather_columns(own0, quad);
-#line 33 "matmul_wgmma_store.cl"
+#line 35 "matmul_sums_store.cl"
                 if (row < m && col + 8 <= 8192) {
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                     store8_bf16(v, c, at);
-#line 35 "matmul_wgmma_store.cl"
+#line 37 "matmul_sums_store.cl"
                 } else if (row < m && col < 8192) {
                     const int left = (int)(8192 - col);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                     store8_bf16_part(v, c, at, left);
-#line 38 "matmul_wgmma_store.cl"
+#line 40 "matmul_sums_store.cl"
                 }
-#line 40 "matmul_wgmma_store.cl"
+#line 42 "matmul_sums_store.cl"
             }
-#line 54 "matmul_wgmma_store.cl"
+#line 55 "matmul_sums_store.cl"
         }
-#line 331 "matmul_wgmma.cl"
+#line 322 "matmul_wgmma.cl"
         }
-#line 333 "matmul_wgmma.cl"
+#line 324 "matmul_wgmma.cl"
     }
 }

@@ -6,7 +6,7 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 110 "access.cl"
+#line 115 "access.cl"
 static vec1 load1_f16(__global const half *p, ulong i)
 {
     return vload_half(0, p + i);
@@ -122,7 +122,7 @@ void matmul(__global const half *restrict a, const ulong a_offset,
             if (row < m && col < n) {
                 const ulong at = c0 + (ulong)row * n + col;
                 float v = sum[i][j];
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                 store1_f16(v, c, at);
 #line 122 "matmul_simt.cl"
             }

@@ -26,22 +26,22 @@ typedef struct __attribute__((packed)) {
     vec16 v;
 } floats16;
 
-#line 71 "access.cl"
+#line 82 "access.cl"
 static vec16 load16_f32(__global const float *p, ulong i)
 {
-#line 81 "access.cl"
+#line 92 "access.cl"
     return vload16(0, p + i);
-#line 83 "access.cl"
+#line 94 "access.cl"
 }
 
 static void store16_f32(vec16 v, __global float *p, ulong i)
 {
-#line 103 "access.cl"
+#line 108 "access.cl"
     ((__global floats16 *)(p + i))->v = v;
-#line 105 "access.cl"
+#line 110 "access.cl"
 }
 
-#line 230 "access.cl"
+#line 245 "access.cl"
 static vec16 load16_f32_part(__global const float *p, ulong i, int count)
 {
     float lanes[16];
@@ -50,7 +50,7 @@ static vec16 load16_f32_part(__global const float *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
-#line 248 "access.cl"
+#line 274 "access.cl"
 static void store16_f32_part(vec16 v, __global float *p, ulong i, int count)
 {
     float lanes[16];
@@ -267,11 +267,11 @@ void matmul(__global const float *restrict a, const ulong a_offset,
             vec16 x = sums_at(sums, rows, r, j, end);
 #line 127 "matmul_skinny_vector.cl"
             if (left >= 16) {
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                 store16_f32(x, c, at);
 #line 129 "matmul_skinny_vector.cl"
             } else {
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                 store16_f32_part(x, c, at, left);
 #line 131 "matmul_skinny_vector.cl"
             }

@@ -6,19 +6,19 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 180 "access.cl"
+#line 190 "access.cl"
     const uint bits = as_uint(v);
     const uint rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint quiet = (bits >> 16) | 0x40u;
     return convert_ushort(select(rounded, quiet, isnan(v)));
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 188 "access.cl"
+#line 198 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -39,34 +39,34 @@ typedef struct __attribute__((packed)) {
     ushort16 bits;
 } halves16;
 
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort16 to_bf16_16(vec16 v)
 {
-#line 180 "access.cl"
+#line 190 "access.cl"
     const uint16 bits = as_uint16(v);
     const uint16 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint16 quiet = (bits >> 16) | 0x40u;
     return convert_ushort16(select(rounded, quiet, isnan(v)));
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 205 "access.cl"
+#line 220 "access.cl"
 static vec16 load16_bf16(__global const ushort *p, ulong i)
 {
-#line 210 "access.cl"
+#line 225 "access.cl"
     return as_float16(convert_uint16(((__global const halves16 *)(p + i))->bits) << 16);
-#line 212 "access.cl"
+#line 227 "access.cl"
 }
 
 static void store16_bf16(vec16 v, __global ushort *p, ulong i)
 {
-#line 219 "access.cl"
+#line 234 "access.cl"
     ((__global halves16 *)(p + i))->bits = to_bf16_16(v);
-#line 221 "access.cl"
+#line 236 "access.cl"
 }
 
-#line 230 "access.cl"
+#line 245 "access.cl"
 static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[16];
@@ -75,7 +75,7 @@ static vec16 load16_bf16_part(__global const ushort *p, ulong i, int count)
     return vload16(0, lanes);
 }
 
-#line 248 "access.cl"
+#line 274 "access.cl"
 static void store16_bf16_part(vec16 v, __global ushort *p, ulong i, int count)
 {
     float lanes[16];
@@ -94,34 +94,34 @@ typedef struct __attribute__((packed)) {
     ushort8 bits;
 } halves8;
 
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
-#line 180 "access.cl"
+#line 190 "access.cl"
     const uint8 bits = as_uint8(v);
     const uint8 rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
     const uint8 quiet = (bits >> 16) | 0x40u;
     return convert_ushort8(select(rounded, quiet, isnan(v)));
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 205 "access.cl"
+#line 220 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
-#line 210 "access.cl"
+#line 225 "access.cl"
     return as_float8(convert_uint8(((__global const halves8 *)(p + i))->bits) << 16);
-#line 212 "access.cl"
+#line 227 "access.cl"
 }
 
 static void store8_bf16(vec8 v, __global ushort *p, ulong i)
 {
-#line 219 "access.cl"
+#line 234 "access.cl"
     ((__global halves8 *)(p + i))->bits = to_bf16_8(v);
-#line 221 "access.cl"
+#line 236 "access.cl"
 }
 
-#line 230 "access.cl"
+#line 245 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -130,7 +130,7 @@ static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
     return vload8(0, lanes);
 }
 
-#line 248 "access.cl"
+#line 274 "access.cl"
 static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -643,13 +643,13 @@ void matmul_swiglu(__global const ushort *restrict a, const ulong a_offset,
             if (left >= 8) {
 #line 9 "op/swiglu_pair.cl"
                 x = swiglu8(x, up);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                 store8_bf16(x, c, at);
 #line 129 "matmul_skinny_vector.cl"
             } else {
 #line 9 "op/swiglu_pair.cl"
                 x = swiglu8(x, up);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                 store8_bf16_part(x, c, at, left);
 #line 131 "matmul_skinny_vector.cl"
             }

@@ -6,18 +6,18 @@
 #line 4 "access.cl"
 typedef float vec1;
 
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort to_bf16_1(vec1 v)
 {
-#line 170 "access.cl"
+#line 180 "access.cl"
     uint bits;
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(0.0f), "f"(v));
     return (ushort)bits;
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 188 "access.cl"
+#line 198 "access.cl"
 static vec1 load1_bf16(__global const ushort *p, ulong i)
 {
     return as_float((uint)p[i] << 16);
@@ -57,47 +57,52 @@ static void put8(ushort8 bits, __global void *p)
         ((__global halves8 *)p)->bits = bits;
 }
 
-#line 166 "access.cl"
+#line 176 "access.cl"
 /* The upper half of a float. Rounds to nearest even; NaN stays NaN (quiet). */
 static ushort8 to_bf16_8(vec8 v)
 {
-#line 174 "access.cl"
+#line 184 "access.cl"
     uint4 bits;
-#line 176 "access.cl"
+#line 186 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s0) : "f"(v.s1), "f"(v.s0));
-#line 176 "access.cl"
+#line 186 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s1) : "f"(v.s3), "f"(v.s2));
-#line 176 "access.cl"
+#line 186 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s2) : "f"(v.s5), "f"(v.s4));
-#line 176 "access.cl"
+#line 186 "access.cl"
     asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits.s3) : "f"(v.s7), "f"(v.s6));
-#line 178 "access.cl"
+#line 188 "access.cl"
     return as_ushort8(bits);
-#line 185 "access.cl"
+#line 195 "access.cl"
 }
 
-#line 199 "access.cl"
+#line 209 "access.cl"
 static vec8 whole8_bf16(__global const ushort *p, ulong i)
 {
     return as_float8(convert_uint8(get_whole8(p + i)) << 16);
 }
 
-#line 205 "access.cl"
+static void put_whole8_bf16(vec8 v, __global ushort *p, ulong i)
+{
+    *(__global uint4 *)(p + i) = as_uint4(to_bf16_8(v));
+}
+
+#line 220 "access.cl"
 static vec8 load8_bf16(__global const ushort *p, ulong i)
 {
-#line 208 "access.cl"
+#line 223 "access.cl"
     return as_float8(convert_uint8(get8(p + i)) << 16);
-#line 212 "access.cl"
+#line 227 "access.cl"
 }
 
 static void store8_bf16(vec8 v, __global ushort *p, ulong i)
 {
-#line 217 "access.cl"
+#line 232 "access.cl"
     put8(to_bf16_8(v), p + i);
-#line 221 "access.cl"
+#line 236 "access.cl"
 }
 
-#line 230 "access.cl"
+#line 245 "access.cl"
 static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
 {
     float lanes[8];
@@ -106,7 +111,18 @@ static vec8 load8_bf16_part(__global const ushort *p, ulong i, int count)
     return vload8(0, lanes);
 }
 
-#line 239 "access.cl"
+#line 254 "access.cl"
+/* For ops, by the ending: at an address of whole accesses. */
+static vec8 load8_bf16_whole(__global const ushort *p, ulong i)
+{
+    return whole8_bf16(p, i);
+}
+
+static void store8_bf16_whole(vec8 v, __global ushort *p, ulong i)
+{
+    put_whole8_bf16(v, p, i);
+}
+
 /* Of a row with left more elements, if any: zeros behind them. */
 static vec8 load8_bf16_upto(__global const ushort *p, ulong i, long left)
 {
@@ -115,13 +131,22 @@ static vec8 load8_bf16_upto(__global const ushort *p, ulong i, long left)
                         : (vec8)(0.0f);
 }
 
-#line 248 "access.cl"
+#line 274 "access.cl"
 static void store8_bf16_part(vec8 v, __global ushort *p, ulong i, int count)
 {
     float lanes[8];
     vstore8(v, 0, lanes);
     for (int l = 0; l < count; l++)
         store1_bf16(lanes[l], p, i + l);
+}
+
+#line 283 "access.cl"
+static void store8_bf16_upto(vec8 v, __global ushort *p, ulong i, long left)
+{
+    if (left >= 8)
+        store8_bf16(v, p, i);
+    else if (left > 0)
+        store8_bf16_part(v, p, i, (int)left);
 }
 
 #line 4 "matmul_mma.cl"
@@ -545,7 +570,7 @@ void matmul_tn(__global const ushort *restrict a, const ulong a_offset,
                 for (int j = 0; j < 4; j++)
                     own0[j] = (float2)(sum[h / 2][(t * 4 + j) * 4 + h % 2 * 2], sum[h / 2][(t * 4 + j) * 4 + h % 2 * 2 + 1]);
                 vec8 v = gather_columns(own0, quad);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                 store8_bf16(v, c, at);
 #line 42 "matmul_sums_store.cl"
             }
@@ -572,12 +597,12 @@ void matmul_tn(__global const ushort *restrict a, const ulong a_offset,
                 vec8 v = gather_columns(own0, quad);
 #line 35 "matmul_sums_store.cl"
                 if (row < m && col + 8 <= 4096) {
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                     store8_bf16(v, c, at);
 #line 37 "matmul_sums_store.cl"
                 } else if (row < m && col < 4096) {
                     const int left = (int)(4096 - col);
-#line 4 "op/store.cl"
+#line 6 "op/store.cl"
                     store8_bf16_part(v, c, at, left);
 #line 40 "matmul_sums_store.cl"
                 }
