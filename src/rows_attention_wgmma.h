@@ -46,8 +46,8 @@ static const kiln_variant attention_wgmma = {
              {"STAGES", {2, 3, 4}},
              {"TURNS", {1, 2}}},
     .presets = {"WGS=3 BK=128 STAGES=2 TURNS=2",
-                "WGS=2 BK=head_dim<=128?128:head_dim<=192?96:64 STAGES=2 TURNS=1",
-                "WGS=1 BK=head_dim<=128?128:head_dim<=192?96:64 STAGES=2 TURNS=1"},
+                "WGS=2 BK=head_dim<=128?128:head_dim<=192?96:causal?80:64 STAGES=2 TURNS=1",
+                "WGS=1 BK=head_dim<=128?128:head_dim<=192?96:causal?80:64 STAGES=2 TURNS=1"},
     .require = {{"workgroup_size != 0 || WGS == 1 || !known(seq_q) || !known(batch) || "
                  "ceildiv(seq_q,64*WGS)*batch*heads >= COMPUTE_UNITS",
                  "${WGS} times 64 queries leave compute units idle"},

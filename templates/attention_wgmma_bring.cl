@@ -8,6 +8,20 @@
             const long row0 = 0;
 @end
             const int kv_head = head / ${group};
+            wait_phase(local_at(empty + ${Q}), ~turn & 1);
+@if HAND
+            const __global ${T} *const from = q + (((ulong)matrix * ${seq_q} + row0) * ${heads} + head) * ${head_dim};
+@if DECODE
+            for (int h = 0; h < ${group}; h++)
+                bring_by_hand(blocks, ${BQ}, h * ${seq_q}, from + h * ${head_dim}, ${seq_q}, 0, ${seq_q}, ${OWN_STRIDE}, lid);
+@else
+            bring_by_hand(blocks, ${BQ}, 0, from, ${BQ}, (int)max(0L, -row0), ${BQ}, ${OWN_STRIDE}, lid);
+@end
+            publish_local();
+            arrive(local_at(full + ${Q}));
+@else
+            bring_boxes(local_at(blocks), ${BQ}, map_q, ${Q_ROWS}, (int)row0, head, matrix, local_at(full + ${Q}));
+@end
             for (int block = count; block >= 0; block--) {
 @for i 2
 @let X i ? 'v' : 'k'
@@ -28,25 +42,6 @@
 @end
                     ${SEQ}++;
                 }
-@if i == 0
-                if (block == count) {
-                    /* The first keys need not wait for the last tile's queries to have been read. */
-                    wait_phase(local_at(empty + ${Q}), ~turn & 1);
-@if HAND
-                    const __global ${T} *const from = q + (((ulong)matrix * ${seq_q} + row0) * ${heads} + head) * ${head_dim};
-@if DECODE
-                    for (int h = 0; h < ${group}; h++)
-                        bring_by_hand(blocks, ${BQ}, h * ${seq_q}, from + h * ${head_dim}, ${seq_q}, 0, ${seq_q}, ${OWN_STRIDE}, lid);
-@else
-                    bring_by_hand(blocks, ${BQ}, 0, from, ${BQ}, (int)max(0L, -row0), ${BQ}, ${OWN_STRIDE}, lid);
-@end
-                    publish_local();
-                    arrive(local_at(full + ${Q}));
-@else
-                    bring_boxes(local_at(blocks), ${BQ}, map_q, ${Q_ROWS}, (int)row0, head, matrix, local_at(full + ${Q}));
-@end
-                }
-@end
 @end
             }
         }

@@ -14,7 +14,7 @@ ${offsets}
     const ulong first = get_group_id(0) / col_blocks * ${ROWS};
     const ulong stop = min(first + ${ROWS}, count);
     const ulong col0 = get_group_id(0) % col_blocks * ${BLOCK} + get_local_id(0) * ${W};
-    const int whole = (((ulong)dy | (ulong)dtable) & 15) == 0 && width % ${W} == 0;
+    const int whole = ((((ulong)dy | (ulong)dtable) & 15) == 0) & (width % ${W} == 0);
     for (ulong p = first; p < stop; p++) {
         const int token = order[p];
         if (token < 0)

@@ -18,7 +18,7 @@ ${offsets}
 @let V form ? T : 'uint4'
 @let EACH form ? 1 : W
 @if form == 0
-    if ((((ulong)table | (ulong)y) & 15) == 0 && width % ${W} == 0) {
+    if (((((ulong)table | (ulong)y) & 15) == 0) & (width % ${W} == 0)) {
 @else
     } else {
 @end

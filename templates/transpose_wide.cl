@@ -24,8 +24,8 @@ ${offsets}
     __global ${T} *to = (__global ${T} *)y + matrix * from_row * to_row + j0 * to_row + i0;
     const int lid = (int)get_local_id(0), lane = lid % 32, line = lid / 32;
 
-    if (i0 + ${TILE} <= to_row && j0 + ${TILE} <= from_row && (((ulong)from | (ulong)to) & 3) == 0 &&
-        ((from_row | to_row) % ${PAIR}) == 0) {
+    if ((i0 + ${TILE} <= to_row) & (j0 + ${TILE} <= from_row) & ((((ulong)from | (ulong)to) & 3) == 0) &
+        ((from_row | to_row) % ${PAIR} == 0)) {
         uint v[${PER_ITEM}];
         #pragma unroll
         for (int u = 0; u < ${PER_ITEM}; u++)
