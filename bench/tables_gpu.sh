@@ -2,8 +2,11 @@
 # shellcheck disable=SC2154,SC2034,SC2016 # shared with bench/run; backquotes of Markdown
 # Tables of bench/run for a GPU, beside PyTorch on the same chip. They are made if named, not by default.
 
-# Rows of one process each: "row<TAB>SPEC<TAB>kiln ms<TAB>TFLOP/s<TAB>GB/s<TAB>eager ms<TAB>compiled ms<TAB>
-# ratio<TAB>eager TFLOP/s".
+# PyTorch's two ways; kiln is compared with the first.
+ways='eager compiled'
+
+# Rows of one process each: "row<TAB>SPEC<TAB>kiln ms<TAB>TFLOP/s<TAB>GB/s<TAB>one way's ms<TAB>the other's<TAB>
+# ratio<TAB>one way's TFLOP/s".
 gpu_process() {
     say "GPU, round $i of $processes"
     set --
@@ -16,7 +19,7 @@ gpu_process() {
     "$python" "$top/bench/torch_gpu.py" ${compile_too:+--compile} "$@" >"$work/out" 2>"$work/errors" ||
         fail "torch_gpu.py failed: $(tail -n 1 "$work/errors")"
     grep '^torch_gpu:' "$work/errors" >&2 || true
-    awk -F '\t' '
+    awk -F '\t' -v one="${ways% *}" -v other="${ways#* }" '
         FNR == NR { ms[$1] = 1e3 * $2; flops[$1] = $3; bytes[$1] = $4; next }
         $1 == "row" { theirs[$2 SUBSEP $3] = $4; order[++n] = $2 }
         END {
@@ -24,10 +27,11 @@ gpu_process() {
                 s = order[i]
                 if (seen[s]++)
                     continue
-                e = theirs[s SUBSEP "eager"]
-                c = theirs[s SUBSEP "compiled"]
+                e = theirs[s SUBSEP one]
+                c = theirs[s SUBSEP other]
                 printf "row\t`%s`\t%.4f\t%.1f\t%.1f\t%.4f\t%.4f\t%.4f\t%.1f\n", s, ms[s],
-                    1e-9 * flops[s] / ms[s], 1e-6 * bytes[s] / ms[s], e, c, e / ms[s], 1e-9 * flops[s] / e
+                    1e-9 * flops[s] / ms[s], 1e-6 * bytes[s] / ms[s], e, c, e / ms[s],
+                    e > 0 ? 1e-9 * flops[s] / e : 0
             }
         }' "$work/ours" "$work/out" >>"$work/rows"
 }
@@ -44,10 +48,10 @@ gpu_table() {
     cat <<END_OF_TEXT
 PyTorch $(fact torch) on $(fact gpu). Random numbers; each spec for half a second in a process of kiln's and one of PyTorch's,
 in turn; median over $processes rounds. kiln: the device's time of a launch (of several stages, a launch's share of
-16 queued); PyTorch: between CUDA events around each call. ratio: PyTorch's (eager) time to kiln's, over 1 where
+16 queued); PyTorch: between CUDA events around each call. ratio: PyTorch's (${ways% *}) time to kiln's, over 1 where
 kiln is faster.
 
-| spec | kiln ms | kiln TFLOP/s | kiln GB/s | eager ms | eager TFLOP/s | compiled ms | ratio | least | greatest |
+| spec | kiln ms | kiln TFLOP/s | kiln GB/s | ${ways% *} ms | ${ways% *} TFLOP/s | ${ways#* } ms | ratio | least | greatest |
 |---|---|---|---|---|---|---|---|---|---|
 END_OF_TEXT
     print_rows '| %s | %.3f | %.1f | %.0f | %.3f | %.1f | %.3f | %.3f | %.3f | %.3f |' \
@@ -116,4 +120,47 @@ def once():
     return a.elapsed_time(b)
 t = sorted(once() for _ in range(200))[100]
 print(f"\nPyTorch copies 8192 x 8192 floats in {t:.3f} ms: {2 * 4 * 8192 * 8192 / t * 1e-6:.0f} GB/s.")'
+}
+
+table_gpu_memory() {
+    printf '## Kernels that memory bounds, on a GPU, beside PyTorch and kiln'"'"'s copy\n\n'
+    compile_too=1
+    : >"$work/specs"
+    for dtype in bf16 f32; do
+        for row in bias_add residual_add 'gelu approx=none' 'gelu approx=tanh' 'gelu_backward approx=tanh' \
+            'swiglu layout=split' dropout 'transpose batch=1' bias_backward 'softmax batch=1' \
+            'softmax_backward batch=1' layernorm rmsnorm residual_layernorm residual_rmsnorm layernorm_backward; do
+            echo "$row m=8192 n=8192 dtype=$dtype" >>"$work/specs"
+        done
+        for row in 'rope heads=64 head_dim=128 style=neox' 'embedding vocab=32000 n=8192' \
+            'embedding_backward vocab=32000 n=8192' 'cross_entropy vocab=32000 dlogits=1' \
+            'cross_entropy vocab=128256 dlogits=1'; do
+            echo "$row tokens=8192 dtype=$dtype" >>"$work/specs"
+        done
+    done
+    echo 'adamw n=268435456' >>"$work/specs"
+    gpu_table
+    "$build/kiln" bench 'residual_add m=8192 n=8192' | sed -n 's/^ceilings */\nkiln: /p'
+}
+
+table_gpu_attention() {
+    printf '## Attention on a GPU, beside PyTorch'"'"'s FlashAttention-2 and cuDNN\n\n'
+    compile_too=
+    : >"$work/specs"
+    for row in flash_attention flash_attention_backward; do
+        for heads in 'heads=64 kv_heads=64 head_dim=64' 'heads=32 kv_heads=32 head_dim=128' \
+            'heads=16 kv_heads=16 head_dim=256' 'heads=64 kv_heads=8 head_dim=128'; do
+            for causal in 1 0; do
+                echo "$row batch=2 seq_q=4096 seq_k=4096 $heads causal=$causal dtype=bf16" >>"$work/specs"
+            done
+        done
+    done
+    for causal in 1 0; do
+        for sizes in 'batch=16 seq_q=512 seq_k=512' 'batch=1 seq_q=16384 seq_k=16384'; do
+            echo "flash_attention $sizes heads=32 kv_heads=32 head_dim=128 causal=$causal dtype=bf16" >>"$work/specs"
+        done
+    done
+    ways='flash cudnn'
+    gpu_table
+    ways='eager compiled'
 }
