@@ -359,10 +359,9 @@ typedef struct kiln_tune_result {
  * Inputs hold numbers like N(0,1); queue and buffers are kiln's own. Every candidate runs on the
  * same inputs as a trusted one, into outputs that hold NaN between guard words, and is rejected
  * unless ||out-trusted||/||trusted|| is within 1e-5 (outputs in f32; with compute=tf32 1e-3), 2e-3
- * (f16), 1e-2 (bf16), no element is off by 16 times that of (|trusted| + rms), integers are equal and
- * the guards whole. Trusted is the choice without tuning of another variant of the kernel, where
- * there is one that would not
- * take more than half the budget, else that of the same variant.
+ * (f16), 1e-2 (bf16), no element is off by 16 times that of (|trusted| + rms), integers are equal
+ * and the guards whole. Trusted is the choice without tuning of another variant of the kernel,
+ * where there is one that would not take more than half the budget, else that of the same variant.
  *
  * A candidate that fails is noted, and not tried again by this version. Candidates run in this
  * process: one that crashes or hangs the driver takes the process with it; `kiln tune' has a
@@ -423,9 +422,9 @@ typedef enum kiln_layout {
     KILN_LAYOUT_NT = 2
 } kiln_layout;
 
-/* What a product of f32 may be computed in. tf32: a and b may be rounded to 11 bits on their way into
- * tensor cores, the sums stay f32; devices without those compute as they do without it. Errors are
- * of 1e-3 of c's norm then. */
+/* What a product of f32 may be computed in. tf32: a and b may be rounded to 11 bits on their way
+ * into tensor cores, the sums stay f32; devices without those compute as they do without it. Errors
+ * are of 1e-3 of c's norm then. */
 typedef enum kiln_compute {
     KILN_COMPUTE_DEFAULT = 0,
     KILN_COMPUTE_DTYPE = 1,

@@ -44,12 +44,12 @@ static const char *const dtypes[] = {"f32", "f16", "bf16"};
 START_TEST(test_large)
 {
     const int c = _i / 2, narrow = _i % 2;
-    const int dtype = narrow ? 1 + c % 2 : 0;
+    const int dtype = narrow ? 1 + c / 2 % 2 : 0;
     const char *args = narrow ? cases[c].narrow : cases[c].wide;
-    if (!args || (test_quick() && (narrow || c % 3 > 0)))
+    if (!args || (test_quick() && (narrow || c % 3 > 0)) || (narrow && c % 2 == 0))
         return;
-    /* Both alignments in f32, one in the others. */
-    for (int i = 0; i < (test_quick() || narrow ? 1 : 2); i++)
+    /* By turns: both alignments in f32, or one and another storage; the oracle takes seconds. */
+    for (int i = 0; i < (test_quick() || c % 2 ? 1 : 2); i++)
         test_run(&(test_case){.spec = test_format("%s dtype=%s", cases[c].spec, dtypes[dtype]),
                               .args = args,
                               .misalign = narrow ? c / 2 % 2 : i,
