@@ -286,11 +286,11 @@ START_TEST(test_wrong_results)
         ck_assert_msg(strstr(w.failure, wrong[i].part) != NULL, "%zu: %s", i, w.failure);
         ck_assert_ptr_null(strstr(result.tuning, "BLOCK=4096"));
         ck_assert_ptr_null(strstr(result.tuning, "WG=64"));
-        /* They are not tried again. */
+        /* They are not tried again; others may be, as timings steer the search. */
         w = (watch){.most = 1000};
         kiln_tune_result again = tune(context, SPEC, &w);
-        ck_assert_uint_eq(again.failed, result.failed);
-        ck_assert_uint_eq(w.failures, 0);
+        ck_assert_uint_ge(again.failed, result.failed);
+        ck_assert_uint_eq(w.failures, again.failed - result.failed);
         kiln_release_context(context);
         test_remove_dir(dir);
         test_remove_dir(templates);
