@@ -265,7 +265,9 @@ static inline kiln_arg kiln_scalar_int(const char *name, int64_t value)
  * num_wait events, NULL if 0), its stages for one another; event, if not NULL, gets an event that
  * the caller releases. Returns as soon as it is enqueued, but for launches of a new kernel on a
  * driver as PoCL (kiln_flush_cache): they wait while its binary is read. Buffers are retained by
- * OpenCL. */
+ * OpenCL. What stages leave for one another is kiln's own; behind a launch on a queue in order the
+ * context keeps it for the next, with a reference to the queue, up to a thirty-second of the
+ * device's memory, until it is released. */
 KILN_API kiln_status kiln_launch(kiln_kernel *kernel, cl_command_queue queue, const kiln_arg *args,
                                  size_t num_args, cl_uint num_wait, const cl_event *wait_list,
                                  cl_event *event);
