@@ -151,8 +151,9 @@ typedef struct bench {
     kiln_context *context;
     cl_command_queue queue;
     int repeat;
-    int64_t shrink, tokens; /* tokens: m of every shape; 0: as it stands here */
-    bool raw;               /* for bench/run: numbers between tabs, nothing else */
+    int64_t shrink, grow, tokens; /* tokens: m of every shape; 0: as it stands here */
+    const char *dtype;            /* NULL: both */
+    bool raw;                     /* for bench/run: numbers between tabs, nothing else */
 } bench;
 
 static bool fail(const char *what)
@@ -324,7 +325,9 @@ static bool run_shape(const bench *b, const chain *c, const int64_t *full, const
     side sides[2] = {{0}};
     int64_t mnk[3];
     for (int i = 0; i < 3; i++)
-        mnk[i] = full[i] / b->shrink > 1 ? full[i] / b->shrink : 1;
+        mnk[i] = full[i] == 1              ? 1
+                 : full[i] / b->shrink > 1 ? full[i] / b->shrink * b->grow
+                                           : b->grow;
     mnk[0] = b->tokens ? b->tokens : mnk[0];
     bool done = make_plan(c, mnk, dtype, false, &sides[0].plan) &&
                 make_plan(c, mnk, dtype, true, &sides[1].plan);
@@ -367,7 +370,8 @@ static bool run_all(bench *b)
     for (size_t i = 0; i < sizeof chains / sizeof *chains; i++)
         for (size_t d = 0; d < 2; d++)
             for (size_t s = 0; s < 3; s++)
-                if (!run_shape(b, &chains[i], chains[i].shapes[s], dtypes[d]))
+                if ((!b->dtype || strcmp(b->dtype, dtypes[d]) == 0) &&
+                    !run_shape(b, &chains[i], chains[i].shapes[s], dtypes[d]))
                     return false;
     return true;
 }
@@ -382,33 +386,49 @@ static bool parse_number(const char *option, const char *text, long high, long *
     return false;
 }
 
-int main(int argc, char **argv)
+static bool parse(bench *b, int argc, char **argv)
 {
-    bench b = {.repeat = 21, .shrink = 1};
     for (int i = 1; i < argc; i++) {
         long number = 0;
         if (strcmp(argv[i], "--raw") == 0) {
-            b.raw = true;
+            b->raw = true;
             continue;
         }
-        bool repeat = strcmp(argv[i], "--repeat") == 0, shrink = strcmp(argv[i], "--shrink") == 0;
-        if (i + 1 == argc || !(repeat || shrink || strcmp(argv[i], "--tokens") == 0)) {
-            fprintf(stderr, "usage: fusions [--repeat N] [--tokens N] [--shrink N] [--raw]\n"
-                            "--shrink divides every size, to try the program out\n");
-            return EXIT_REFUSED;
+        if (i + 1 < argc && strcmp(argv[i], "--dtype") == 0) {
+            b->dtype = argv[++i];
+            continue;
+        }
+        const bool repeat = strcmp(argv[i], "--repeat") == 0;
+        const bool shrink = strcmp(argv[i], "--shrink") == 0;
+        const bool grow = strcmp(argv[i], "--grow") == 0;
+        if (i + 1 == argc || !(repeat || shrink || grow || strcmp(argv[i], "--tokens") == 0)) {
+            fprintf(stderr,
+                    "usage: fusions [--repeat N] [--tokens N] [--shrink N] [--grow N] "
+                    "[--dtype f32|bf16] [--raw]\n"
+                    "--shrink divides every size, to try the program out; --grow multiplies "
+                    "them, for a GPU\n");
+            return false;
         }
         if (!parse_number(argv[i], argv[i + 1],
-                          repeat   ? MAX_REPEAT
-                          : shrink ? MAX_SHRINK
-                                   : 1 << 20,
+                          repeat           ? MAX_REPEAT
+                          : shrink || grow ? MAX_SHRINK
+                                           : 1 << 20,
                           &number))
-            return EXIT_REFUSED;
+            return false;
         if (repeat)
-            b.repeat = (int)number;
+            b->repeat = (int)number;
         else
-            *(shrink ? &b.shrink : &b.tokens) = number;
+            *(shrink ? &b->shrink : grow ? &b->grow : &b->tokens) = number;
         i++;
     }
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    bench b = {.repeat = 21, .shrink = 1, .grow = 1};
+    if (!parse(&b, argc, argv))
+        return EXIT_REFUSED;
     bool done = ok(kiln_create_context(NULL, &b.context)) && run_all(&b);
     if (b.queue)
         clReleaseCommandQueue(b.queue);
