@@ -183,8 +183,9 @@ table_gpu_unfused() {
     : >"$work/rows"
     each_process unfused_process
     cat <<END_OF_TEXT
-bf16, 4096 tokens; sizes of gpt-30b (7168, 28672), of a hidden size of 8192 (32768), and of gpt3-175b (12288, 49152). The host's time of a chain and of the fused kernel, taking turns in one process; median over $processes
-processes of the median of $repeat turns. time: unfused to fused, over 1 where fusion wins; bytes: fused to unfused.
+bf16, 4096 tokens; sizes of gpt-30b (7168, 28672), of a hidden size of 8192 (32768), and of gpt3-175b (12288, 49152).
+The host's time of a chain and of the fused kernel, taking turns in one process; median over $processes processes of
+the median of $repeat turns. time: unfused to fused, over 1 where fusion wins; bytes: fused to unfused.
 
 | fusion, m x n x k | unfused ms | fused ms | time | bytes |
 |---|---|---|---|---|
