@@ -325,9 +325,7 @@ static bool run_shape(const bench *b, const chain *c, const int64_t *full, const
     side sides[2] = {{0}};
     int64_t mnk[3];
     for (int i = 0; i < 3; i++)
-        mnk[i] = full[i] == 1              ? 1
-                 : full[i] / b->shrink > 1 ? full[i] / b->shrink * b->grow
-                                           : b->grow;
+        mnk[i] = full[i] == 1 ? 1 : b->grow * (full[i] > b->shrink ? full[i] / b->shrink : 1);
     mnk[0] = b->tokens ? b->tokens : mnk[0];
     bool done = make_plan(c, mnk, dtype, false, &sides[0].plan) &&
                 make_plan(c, mnk, dtype, true, &sides[1].plan);
@@ -396,6 +394,10 @@ static bool parse(bench *b, int argc, char **argv)
         }
         if (i + 1 < argc && strcmp(argv[i], "--dtype") == 0) {
             b->dtype = argv[++i];
+            if (strcmp(b->dtype, "f32") != 0 && strcmp(b->dtype, "bf16") != 0) {
+                fprintf(stderr, "fusions: --dtype %s: must be f32 or bf16\n", b->dtype);
+                return false;
+            }
             continue;
         }
         const bool repeat = strcmp(argv[i], "--repeat") == 0;

@@ -54,6 +54,11 @@
     {                                                                                              \
         "!CPU", "the device is a CPU"                                                              \
     }
+/* What a variant with wgmma stands under. */
+#define ON_SM90A                                                                                   \
+    {                                                                                              \
+        "SM_A && SM >= 90 && SM < 100", "the device has no wgmma (sm_90a)"                         \
+    }
 #define ACCESS_LET                                                                                 \
     {                                                                                              \
         "W", "dtype == 'f32' ? 4 : 8"                                                              \

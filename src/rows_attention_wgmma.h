@@ -9,8 +9,7 @@
 /* 32-bit registers of a work-item that multiplies: sums, products, weights. */
 #define WGMMA_REGISTERS "head_dim/2+BK/2+BK/4"
 #define WGMMA_DEVICE                                                                               \
-    {"SM_A && SM >= 90 && SM < 100", "the device has no wgmma (sm_90a)"},                          \
-        {"dtype == 'f16' || dtype == 'bf16'", "dtype=${dtype}: must be f16 or bf16"},              \
+    ON_SM90A, {"dtype == 'f16' || dtype == 'bf16'", "dtype=${dtype}: must be f16 or bf16"},        \
     {                                                                                              \
         "head_dim <= 256", "head_dim=${head_dim}: over 256"                                        \
     }

@@ -4,7 +4,7 @@
 
 #define DECODE_TILES                                                                               \
     .name = "decode", .about = "GPU, up to 8 rows of a: b is read once, groups share k",           \
-    .allow = {{"!CPU", "the device is a CPU"},                                                     \
+    .allow = {ON_GPU,                                                                              \
               {"known(m) && m <= 8", "m=${m}: must be known, and 8 at most"},                      \
               {"variant == 'decode' || !SM_A || dtype == 'f32'",                                   \
                "dtype=${dtype}: tensor cores are faster"},                                         \
@@ -21,8 +21,7 @@
     .widths = {"W"}, .special = true
 /* FILL: groups a compute unit. */
 #define DECODE_LETS                                                                                \
-    {"W", "dtype == 'f32' ? 4 : 8"}, {"COLS", "trans_b ? 32 : 32*W"},                              \
-        {"GROUPS_N", "ceildiv(columns,COLS)"},                                                     \
+    ACCESS_LET, {"COLS", "trans_b ? 32 : 32*W"}, {"GROUPS_N", "ceildiv(columns,COLS)"},            \
         {"SPLIT", "max(1,min(FILL*COMPUTE_UNITS/(GROUPS_N*batch),ceildiv(k,256)))"},               \
         {"KPART", "roundup(ceildiv(k,SPLIT),64)"},                                                 \
     {                                                                                              \

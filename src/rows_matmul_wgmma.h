@@ -13,7 +13,7 @@
     .name = "wgmma",                                                                               \
     .about =                                                                                       \
         "tensor cores of NVIDIA's sm_90a: copies by box, a ring of blocks, sums in registers",     \
-    .allow = {{"SM_A && SM >= 90 && SM < 100", "the device has no wgmma (sm_90a)"},                \
+    .allow = {ON_SM90A,                                                                            \
               {"tf32 || dtype == 'f16' || dtype == 'bf16'",                                        \
                "dtype=${dtype}: must be f16 or bf16, or compute=tf32 be asked for"},               \
               {"!known(k) || k >= 32", "k=${k}: below half a block of 64"}},                       \

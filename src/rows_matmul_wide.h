@@ -5,7 +5,7 @@
 #define WIDE_TILES                                                                                 \
     .name = "wide",                                                                                \
     .about = "GPU: large tiles, two blocks of local memory in turn, accesses by fours",            \
-    .allow = {{"!CPU", "the device is a CPU"},                                                     \
+    .allow = {ON_GPU,                                                                              \
               {"pair == 1", "columns in pairs are another variant's"},                             \
               {"workgroup_size == 0 || tile_size == 0", "a tile's group is as large as it is"}},   \
     .tune = {{"BM", {128, 64}}, {"BN", {128, 64, 256}}, {"TN", {8, 16}}, {"BK", {16, 8}}},         \

@@ -75,16 +75,6 @@ static void bring_by_hand(__local uchar *to, int pitch, int at, const __global $
 
 @include gather_columns.cl
 
-/* A block as wgmma sees it. */
-static ulong describe(uint at, ulong fields)
-{
-    return (ulong)((at & 0x3ffff) >> 4) | fields;
-}
-@# Offsets in units of 16 bytes: from eight rows to the next eight, and, where rows are keys and the sum is over
-@# keys, from a part of 64 columns to the next; swizzled by 128 bytes.
-@let ALONG '(ulong)1 << 16 | (ulong)64 << 32 | (ulong)1 << 62'
-@let ACROSS '<< 16 | (ulong)64 << 32 | (ulong)1 << 62'
-
 ${signature}
 {
 ${offsets}
@@ -166,7 +156,7 @@ ${offsets}
 @end
     const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
     const int own = part * 64 + lid % 128 / 32 * 16 + lane / 4;
-    const ulong of_q = describe(local_at(blocks) + part * 8192, ${ALONG});
+    const ulong of_q = describe(local_at(blocks) + part * 8192, (ulong)1 ${FIELDS});
     uint keys = 0, values = 0;
     uint index;
 @if TURNS > 1

@@ -14,5 +14,5 @@
 @for i BK/2
                          "=f"(s[${i}])${i < BK/2 - 1 ? ',' : ''}
 @end
-                         : "l"(of_q), "l"(describe(local_at(k_blocks) + keys % ${STAGES} * ${KV_BYTES}, ${ALONG}))
+                         : "l"(of_q), "l"(describe(local_at(k_blocks) + keys % ${STAGES} * ${KV_BYTES}, (ulong)1 ${FIELDS}))
                          : "memory");

@@ -17,5 +17,5 @@
 @for i BK/4
                          "r"(weights[${i}]),
 @end
-                         "l"(describe(local_at(v_blocks) + values % ${STAGES} * ${KV_BYTES}, (ulong)${BK*8} ${ACROSS}))
+                         "l"(describe(local_at(v_blocks) + values % ${STAGES} * ${KV_BYTES}, (ulong)${BK*8} ${FIELDS}))
                          : "memory");

@@ -53,16 +53,6 @@ static void put_part(__local uchar *to, int row, int part, vec${P} v)
 
 @include gather_columns.cl
 
-/* A block as wgmma sees it. */
-static ulong describe(uint at, ulong fields)
-{
-    return (ulong)((at & 0x3ffff) >> 4) | fields;
-}
-@# Offsets in units of 16 bytes: from eight rows to the next eight, and, where rows are not along k, from
-@# a part of 64 to the next; swizzled by 128 bytes.
-@let ALONG_K '(ulong)1 << 16 | (ulong)64 << 32 | (ulong)1 << 62'
-@let ACROSS_K '(ulong)512 << 16 | (ulong)64 << 32 | (ulong)1 << 62'
-
 ${signature}
 {
 ${offsets}
@@ -259,8 +249,8 @@ ${offsets}
             sum[i] = 0.0f;
         for (long k0 = ${SPLIT > 1 ? 'k_from' : '0'}; k0 < ${SPLIT > 1 ? 'k_to' : k}; k0 += ${DEPTH}) {
             const uint at = local_at(blocks) + stage * ${A_BYTES+B_BYTES};
-            const ulong rows = describe(at + part * 8192, ${ACROSS_A ? ACROSS_K : ALONG_K});
-            const ulong cols = describe(at + ${A_BYTES}, ${ACROSS_B ? ACROSS_K : ALONG_K});
+            const ulong rows = describe(at + part * 8192, (ulong)${ACROSS_A ? 512 : 1} ${FIELDS});
+            const ulong cols = describe(at + ${A_BYTES}, (ulong)${ACROSS_B ? 512 : 1} ${FIELDS});
             wait_phase(local_at(full + stage), turn & 1);
             asm volatile("/*@sm_90a wgmma.fence.sync.aligned; @*/" ::: "memory");
             #pragma unroll

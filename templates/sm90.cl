@@ -69,3 +69,12 @@ static void wait_warp(void)
 {
     asm volatile("bar.warp.sync -1;" ::: "memory");
 }
+
+/* A block as wgmma sees it. */
+static ulong describe(uint at, ulong fields)
+{
+    return (ulong)((at & 0x3ffff) >> 4) | fields;
+}
+@# Behind an offset, all in units of 16 bytes: that from a part of 64 to the next where rows are not along what is
+@# summed over, else 1; then that from eight rows to the next eight; swizzled by 128 bytes.
+@let FIELDS '<< 16 | (ulong)64 << 32 | (ulong)1 << 62'

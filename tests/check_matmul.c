@@ -520,7 +520,7 @@ END_TEST
 
 /* ---- variants of GPUs -------------------------------------------------------------------- */
 
-/* Those that are plain OpenCL C, on a CPU as well: for the time of the test it counts as a GPU. */
+/* Those that are plain OpenCL C, on a CPU as well. */
 START_TEST(test_for_gpus)
 {
     static const struct {
@@ -541,16 +541,12 @@ START_TEST(test_for_gpus)
         {"matmul_nt m=3 n=? k=? accumulate=1 variant=decode", "n=37 k=701"},
         {"batched_matmul batch=? m=2 n=? k=? trans_a=1 variant=decode", "batch=3 n=130 k=300"},
     };
-    const kiln_facts facts = test_context->facts;
     if (test_quick() && _i % 4 != 0)
         return;
-    test_context->facts.cpu = false;
-    test_context->facts.simd_width = 1;
-    test_run(&(test_case){.spec = cases[_i].spec,
-                          .args = cases[_i].args,
-                          .seed = 900 + (unsigned)_i,
-                          .misalign = _i % 3 ? -1 : 1});
-    test_context->facts = facts;
+    test_run_as_on_gpu(&(test_case){.spec = cases[_i].spec,
+                                    .args = cases[_i].args,
+                                    .seed = 900 + (unsigned)_i,
+                                    .misalign = _i % 3 ? -1 : 1});
 }
 END_TEST
 

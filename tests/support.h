@@ -104,9 +104,12 @@ test_tensor *test_find(test_launch *launch, const char *name);
 
 /* Creates the kernel, launches it, checks guards, padding, inputs, values against the oracle and
  * the same bits of a second launch. False, with a word, if the device refuses the spec. On a GPU
- * a spec in a variant of CPUs is run in each of the GPU's own (support_variants.c). */
+ * a spec in a variant of CPUs is run in each of the GPU's own, on a CPU one of two in `wide' too
+ * (support_variants.c). */
 bool test_run(const test_case *c);
 bool test_run_alone(const test_case *c); /* the spec as it stands */
+/* The same, and for its time the device counts as a GPU. */
+bool test_run_as_on_gpu(const test_case *c);
 
 /* The variants for GPUs of spec's row but for simt, one after the other; NULL past the end. */
 const char *test_gpu_variant(const char *spec, size_t index);

@@ -1,4 +1,5 @@
-/* On a GPU, what a test asks of the CPUs' variants is asked of the GPU's own. */
+/* On a GPU, what a test asks of the CPUs' variants is asked of the GPU's own; on a CPU, of those of
+ * the GPU's that are plain OpenCL C. */
 #include "context.h"
 #include "registry.h"
 #include "support.h"
@@ -16,11 +17,19 @@ static bool begins(const char *text, const char *const *words)
 
 static const char *const of_cpus[] = {"vector", "skinny", NULL};
 
-const char *test_gpu_variant(const char *spec, size_t index)
+static const char *const variant_words[] = {"variant=", NULL};
+static const char *const tile_words[] = {"variant=", "tile_size=", NULL};
+
+static const kiln_row *row_of(const char *spec)
 {
     char name[60];
     snprintf(name, sizeof name, "%.*s", (int)strcspn(spec, " "), spec);
-    const kiln_row *row = kiln_row_find(name);
+    return kiln_row_find(name);
+}
+
+const char *test_gpu_variant(const char *spec, size_t index)
+{
+    const kiln_row *row = row_of(spec);
     for (size_t v = 0; row && v < KILN_MAX_VARIANTS && row->variants[v]; v++) {
         const char *variant = row->variants[v]->name;
         if (!begins(variant, of_cpus) && strcmp(variant, "simt") != 0 && index-- == 0)
@@ -30,7 +39,8 @@ const char *test_gpu_variant(const char *spec, size_t index)
 }
 
 /* spec in a variant, without the words that begin with one of left_out. */
-static bool run_in(const test_case *c, const char *variant, const char *const *left_out)
+static bool run_in(const test_case *c, const char *variant, const char *const *left_out,
+                   bool (*run)(const test_case *))
 {
     char spec[400];
     test_case other = *c;
@@ -45,35 +55,36 @@ static bool run_in(const test_case *c, const char *variant, const char *const *l
     ck_assert_uint_lt(length + 30, sizeof spec);
     snprintf(spec + length, sizeof spec - length, "variant=%s", variant);
     other.spec = spec;
-    return test_run_alone(&other);
+    return run(&other);
 }
 
-/* What the CPUs' variant is asked is asked of `wide' as well, which is plain OpenCL C: for its time
- * the device counts as a GPU. Products have tests of their own. */
-static void run_wide(const test_case *c)
+bool test_run_as_on_gpu(const test_case *c)
 {
-    static const char *const left_out[] = {"variant=", NULL};
-    char name[60];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(c->spec, " "), c->spec);
-    const kiln_row *row = kiln_row_find(name);
-    bool has_wide = false;
-    for (size_t v = 0; row && v < KILN_MAX_VARIANTS && row->variants[v]; v++)
-        has_wide |= strcmp(row->variants[v]->name, "wide") == 0;
-    /* Of half the specs, as each is a program more. */
-    if (!has_wide || strncmp(row->family, "matmul", 6) == 0 ||
-        (test_seed(c->spec) >> 32) % (test_quick() ? 4 : 2) != 0)
-        return;
     const kiln_facts facts = test_context->facts;
     test_context->facts.cpu = false;
     test_context->facts.simd_width = 1;
-    run_in(c, "wide", left_out);
+    const bool ran = test_run_alone(c);
     test_context->facts = facts;
+    return ran;
+}
+
+/* What the CPUs' variant is asked is asked of `wide' as well, which is plain OpenCL C. Products
+ * have tests of their own. */
+static void run_wide(const test_case *c)
+{
+    const kiln_row *row = row_of(c->spec);
+    const char *variant = NULL;
+    /* Of half the specs, as each is a program more. */
+    if (!row || strcmp(row->family, "matmul") == 0 ||
+        (test_seed(c->spec) >> 32) % (test_quick() ? 4 : 2) != 0)
+        return;
+    for (size_t v = 0; (variant = test_gpu_variant(c->spec, v)); v++)
+        if (strcmp(variant, "wide") == 0)
+            run_in(c, variant, variant_words, test_run_as_on_gpu);
 }
 
 bool test_run(const test_case *c)
 {
-    static const char *const variant_words[] = {"variant=", NULL};
-    static const char *const tile_words[] = {"variant=", "tile_size=", NULL};
     const char *variant = strstr(c->spec, "variant=");
     bool ran = false;
     if (!variant || !begins(variant + strlen("variant="), of_cpus))
@@ -84,6 +95,7 @@ bool test_run(const test_case *c)
     }
     for (size_t v = 0; (variant = test_gpu_variant(c->spec, v)); v++)
         /* Its tiles may have other edges. */
-        ran |= run_in(c, variant, variant_words) || run_in(c, variant, tile_words);
+        ran |= run_in(c, variant, variant_words, test_run_alone) ||
+               run_in(c, variant, tile_words, test_run_alone);
     return ran;
 }

@@ -235,6 +235,12 @@ static void wait_warp(void)
 {
     asm volatile("bar.warp.sync -1;" ::: "memory");
 }
+
+/* A block as wgmma sees it. */
+static ulong describe(uint at, ulong fields)
+{
+    return (ulong)((at & 0x3ffff) >> 4) | fields;
+}
 #line 4 "tensor_map.cl"
 /* In 128 bytes of zeros in local memory, the map of dim0 x dim1 x dim2 words, the first contiguous,
  * for boxes of 64 x rows. */
@@ -309,33 +315,26 @@ static vec8 gather_columns(float2 *own, int quad)
 }
 
 #line 56 "matmul_wgmma.cl"
-/* A block as wgmma sees it. */
-static ulong describe(uint at, ulong fields)
-{
-    return (ulong)((at & 0x3ffff) >> 4) | fields;
-}
-
-#line 66 "matmul_wgmma.cl"
 __kernel __attribute__((reqd_work_group_size(256, 1, 1)))
 void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                __global const ushort *restrict b, const ulong b_offset,
                __global ushort *restrict c, const ulong c_offset,
                const long m,
                __global float *restrict maps)
-#line 67 "matmul_wgmma.cl"
+#line 57 "matmul_wgmma.cl"
 {
     a += a_offset;
     b += b_offset;
     c += c_offset;
-#line 69 "matmul_wgmma.cl"
+#line 59 "matmul_wgmma.cl"
     __local uchar blocks[131072] __attribute__((aligned(1024)));
     __local ulong full[8], empty[8];
     __local float map_words[64] __attribute__((aligned(128)));
     const int lid = (int)get_local_id(0);
-#line 82 "matmul_wgmma.cl"
+#line 72 "matmul_wgmma.cl"
     const ulong tiles_m = ((m + 63) / 64), tiles_n = 128;
     const ulong tiles = tiles_m * tiles_n * 1;
-#line 88 "matmul_wgmma.cl"
+#line 78 "matmul_wgmma.cl"
     const __global ushort *in_a = (const __global ushort *)a;
     const __global ushort *in_b = (const __global ushort *)b;
     /* Copies by box want addresses and rows of whole 16 bytes, and 32-bit sizes. */
@@ -354,10 +353,10 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         if (lid == 0) {
             make_map(words, (ulong)in_a, 8192, m, 1, 2 * (ulong)8192,
                      2 * (ulong)m * 8192, 64);
-#line 109 "matmul_wgmma.cl"
+#line 99 "matmul_wgmma.cl"
             make_map(words + 128, (ulong)in_b, 8192, 8192, 1, 2 * (ulong)8192,
                      2 * (ulong)8192 * 8192, 64);
-#line 112 "matmul_wgmma.cl"
+#line 102 "matmul_wgmma.cl"
         }
         wait_warp();
         place_map(maps, words);
@@ -372,9 +371,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
     }
     barrier(CLK_LOCAL_MEM_FENCE);
 
-#line 129 "matmul_wgmma.cl"
+#line 119 "matmul_wgmma.cl"
     if (lid < 128) {
-#line 133 "matmul_wgmma.cl"
+#line 123 "matmul_wgmma.cl"
         if (boxes && lid != 0)
             return;
         if (lid == 0) {
@@ -389,9 +388,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 147 "matmul_wgmma.cl"
+#line 137 "matmul_wgmma.cl"
             const long b0 = n0;
-#line 153 "matmul_wgmma.cl"
+#line 143 "matmul_wgmma.cl"
             for (long k0 = 0; k0 < 8192; k0 += 64) {
                 const uint arrived = local_at(full + stage);
                 __local uchar *to_a = blocks + stage * 16384;
@@ -400,29 +399,29 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                 if (lid == 0) {
                     expect_bytes(arrived, (box_a ? 8192 : 0) + (box_b ? 8192 : 0));
                     if (box_a) {
-#line 165 "matmul_wgmma.cl"
+#line 155 "matmul_wgmma.cl"
                         copy_box(local_at(to_a), map_a, (int)k0, (int)m0, (int)matrix, arrived);
-#line 167 "matmul_wgmma.cl"
+#line 157 "matmul_wgmma.cl"
                     }
                     if (box_b) {
-#line 176 "matmul_wgmma.cl"
+#line 166 "matmul_wgmma.cl"
                         copy_box(local_at(to_b) + 0, map_b, (int)k0, (int)b0, (int)matrix, arrived);
-#line 182 "matmul_wgmma.cl"
+#line 172 "matmul_wgmma.cl"
                     }
                 }
                 if (!box_a) {
                     const __global ushort *from = in_a + matrix * m * 8192;
-#line 194 "matmul_wgmma.cl"
+#line 184 "matmul_wgmma.cl"
                     for (int e = lid; e < 512; e += 128) {
                         const int i = e / 8, part = e % 8;
                         const long row = m0 + i, col = k0 + part * 8;
                         const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < m ? 8192 - col : 0);
                         put_part(to_a, i, part, v);
                     }
-#line 201 "matmul_wgmma.cl"
+#line 191 "matmul_wgmma.cl"
                 }
                 if (!box_b) {
-#line 212 "matmul_wgmma.cl"
+#line 202 "matmul_wgmma.cl"
                     const __global ushort *from = in_b + matrix * 8192 * 8192;
                     for (int e = lid; e < 512; e += 128) {
                         const int j = e / 8, part = e % 8;
@@ -430,7 +429,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
                         const vec8 v = load8_bf16_upto(from, (ulong)row * 8192 + col, row < 8192 ? 8192 - col : 0);
                         put_part(to_b, j, part, v);
                     }
-#line 228 "matmul_wgmma.cl"
+#line 218 "matmul_wgmma.cl"
                 }
                 if (!boxes)
                     publish_local();
@@ -444,7 +443,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         return;
     }
 
-#line 244 "matmul_wgmma.cl"
+#line 234 "matmul_wgmma.cl"
     const int part = lid / 128 - 1, lane = lid & 31, quad = lane & 3;
     uint stage = 0, turn = 0;
     for (ulong index = get_group_id(0); index < tiles; index += get_num_groups(0)) {
@@ -454,9 +453,9 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             const ulong height = min((ulong)8, tiles_m - band * 8);
             const long m0 = (long)(band * 8 + in_band % height) * 64;
             const long n0 = (long)(in_band / height) * 64;
-#line 253 "matmul_wgmma.cl"
+#line 243 "matmul_wgmma.cl"
         const ulong c0 = matrix * m * 8192;
-#line 255 "matmul_wgmma.cl"
+#line 245 "matmul_wgmma.cl"
         float sum[32];
         uint before = 0;
         #pragma unroll
@@ -472,138 +471,138 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             for (int l = 0; l < 4; l++) {
                 asm volatile("/*@sm_90a {.reg .pred p; setp.eq.u32 p, 0, 0; "
                              "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%0, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%1, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%2, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%3, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%4, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%5, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%6, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%7, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%8, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%9, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%10, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%11, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%12, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%13, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%14, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%15, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%16, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%17, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%18, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%19, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%20, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%21, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%22, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%23, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%24, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%25, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%26, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%27, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%28, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%29, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%30, "
-#line 271 "matmul_wgmma.cl"
+#line 261 "matmul_wgmma.cl"
                              "%31"
-#line 273 "matmul_wgmma.cl"
+#line 263 "matmul_wgmma.cl"
                              "}, %32, %33, p, 1, 1, 0, 0;} @*/"
                              :
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[0]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[1]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[2]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[3]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[4]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[5]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[6]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[7]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[8]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[9]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[10]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[11]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[12]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[13]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[14]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[15]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[16]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[17]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[18]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[19]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[20]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[21]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[22]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[23]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[24]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[25]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[26]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[27]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[28]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[29]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[30]),
-#line 276 "matmul_wgmma.cl"
+#line 266 "matmul_wgmma.cl"
                              "+f"(sum[31])
-#line 278 "matmul_wgmma.cl"
+#line 268 "matmul_wgmma.cl"
                              : "l"(rows + l * 2), "l"(cols + l * 2));
             }
             asm volatile("/*@sm_90a wgmma.commit_group.sync.aligned; @*/" ::: "memory");
@@ -620,7 +619,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
         if (lane == 0)
             arrive(before);
 
-#line 316 "matmul_wgmma.cl"
+#line 306 "matmul_wgmma.cl"
         if (m0 + 64 <= m && n0 + 64 <= 8192) {
 #line 4 "matmul_sums_store.cl"
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
@@ -645,7 +644,7 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             }
 #line 55 "matmul_sums_store.cl"
         }
-#line 319 "matmul_wgmma.cl"
+#line 309 "matmul_wgmma.cl"
         } else {
 #line 4 "matmul_sums_store.cl"
         /* A work-item has two neighbouring columns of every eight, in two rows. Four of them, one row's,
@@ -679,8 +678,8 @@ void matmul_nt(__global const ushort *restrict a, const ulong a_offset,
             }
 #line 55 "matmul_sums_store.cl"
         }
-#line 322 "matmul_wgmma.cl"
+#line 312 "matmul_wgmma.cl"
         }
-#line 324 "matmul_wgmma.cl"
+#line 314 "matmul_wgmma.cl"
     }
 }
